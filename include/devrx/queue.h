@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A receive queue of a NIC, reserved for one receiver.
+ *
+ * zcrx takes a queue only where the NIC splits headers from data and offers
+ * its queues to memory providers; the kernel answers anything else with a bare
+ * errno. devrx_queue_reserve() looks first, in the order in which the kernel
+ * checks, and names what is missing and the command that mends it.
+ *
+ * This version changes nothing on the NIC: the queue has to be configured
+ * beforehand (header split on, hds-thresh 0, a flow rule), and
+ * devrx_queue_restore() has nothing to undo.
+ *
+ * Threads: one queue, one thread at a time.
+ */
+#ifndef DEVRX_QUEUE_H
+#define DEVRX_QUEUE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <devrx/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct devrx_queue;
+
+/* The NIC's last receive queue. */
+#define DEVRX_QUEUE_LAST UINT32_MAX
+
+/**
+ * struct devrx_queue_opts - which queue
+ * @size: sizeof(struct devrx_queue_opts), set by DEVRX_QUEUE_OPTS_INIT
+ * @ifname: the NIC's name in this network namespace; borrowed for the call
+ * @index: rx queue, or DEVRX_QUEUE_LAST
+ * @flags: none yet, must be 0
+ * @cause: filled in on failure; may be NULL
+ *
+ * Since: 0.1
+ */
+struct devrx_queue_opts {
+	size_t size;
+	const char *ifname;
+	uint32_t index;
+	uint32_t flags;
+	struct devrx_cause *cause;
+};
+
+#define DEVRX_QUEUE_OPTS_INIT                                                  \
+	{                                                                      \
+		sizeof(struct devrx_queue_opts), NULL, DEVRX_QUEUE_LAST, 0,    \
+			NULL                                                   \
+	}
+
+/* Header split, as the NIC reports it. */
+enum devrx_data_split {
+	DEVRX_DATA_SPLIT_UNKNOWN = 0, /* not reported: no support, or "auto" */
+	DEVRX_DATA_SPLIT_OFF = 1,
+	DEVRX_DATA_SPLIT_ON = 2,
+};
+
+/* Who has the queue. */
+enum devrx_queue_user {
+	DEVRX_QUEUE_USER_UNKNOWN = 0, /* the kernel cannot say */
+	DEVRX_QUEUE_USER_NONE = 1, /* nobody whom this kernel would name */
+	DEVRX_QUEUE_USER_IO_URING = 2,
+	DEVRX_QUEUE_USER_DEVMEM = 3,
+	DEVRX_QUEUE_USER_XSK = 4,
+};
+
+/**
+ * struct devrx_queue_info - the queue as the kernel reports it now
+ * @size: sizeof(struct devrx_queue_info), set by the caller before the call
+ * @ifindex: the NIC
+ * @index: the rx queue
+ * @nr_queues: rx queues in use, 0 where the kernel cannot say
+ * @data_split: enum devrx_data_split
+ * @hds_thresh: bytes, UINT32_MAX where the NIC does not report it
+ * @napi_id: 0 where unknown; SO_INCOMING_NAPI_ID of its connections
+ * @user: enum devrx_queue_user
+ * @xdp: 1 where an XDP program is attached to the NIC
+ * @ifname: the NIC's name
+ * @driver: its driver, or an empty string
+ *
+ * Since: 0.1
+ */
+struct devrx_queue_info {
+	size_t size;
+	uint32_t ifindex;
+	uint32_t index;
+	uint32_t nr_queues;
+	uint32_t data_split;
+	uint32_t hds_thresh;
+	uint32_t napi_id;
+	uint32_t user;
+	uint32_t xdp;
+	char ifname[16];
+	char driver[32];
+};
+
+/**
+ * devrx_queue_reserve - look at a queue and hold it for a receiver
+ * @ret: the queue on success, untouched on error; give back with
+ *       devrx_queue_restore()
+ * @opts: which; borrowed for the call
+ *
+ * Needs no privilege. Asks the kernel over netlink (families ethtool and
+ * netdev); what an older kernel cannot tell is left for it to check. A queue
+ * that somebody else has is no error here: the owner may be on its way out,
+ * so devrx_receiver_open() waits for it.
+ *
+ * Context: may sleep.
+ * Return: 0 or
+ *   -EINVAL      opts-invalid: @opts NULL or of a wrong size, no name;
+ *                hds-off: the NIC can split headers and does not;
+ *                hds-thresh: it splits only packets above a threshold;
+ *   -ENODEV      nic-missing: no NIC of that name in this namespace;
+ *   -ERANGE      queue-range: the NIC has fewer rx queues;
+ *   -EOPNOTSUPP  nic-unsupported: the driver reports no header split at all
+ *                (veth, virtio-net, lo, ...);
+ *   -EEXIST      xdp-attached: zcrx and XDP exclude each other;
+ *   -ENETDOWN    nic-down: DEVRX_QUEUE_LAST asked for, and the NIC does not
+ *                tell how many queues it has while it is down;
+ *   -ENOMEM      out-of-memory; other errnos of netlink: os-error.
+ * The errnos are the kernel's own for the same fault
+ * (linux/net/core/netdev_rx_queue.c, io_uring/zcrx.c; 7.3).
+ * Since: 0.1
+ */
+DEVRX_API int devrx_queue_reserve(struct devrx_queue **ret,
+				  const struct devrx_queue_opts *opts);
+
+/**
+ * devrx_queue_info - the queue, read anew from the kernel
+ * @q: the queue
+ * @ret: filled in up to @ret->size bytes
+ *
+ * Context: may sleep.
+ * Return: 0; -EINVAL where @ret->size is smaller than in version 0.1;
+ *   -ENODEV where the NIC has gone; other errnos of netlink.
+ * Since: 0.1
+ */
+DEVRX_API int devrx_queue_info(const struct devrx_queue *q,
+			       struct devrx_queue_info *ret);
+
+/**
+ * devrx_queue_restore - give a queue back as it was found
+ * @q: the queue, taken on success; NULL is allowed
+ *
+ * Return: 0, or -EBUSY while a receiver is open on it: close that first.
+ * Since: 0.1
+ */
+DEVRX_API int devrx_queue_restore(struct devrx_queue *q);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* DEVRX_QUEUE_H */

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Receive: bytes of TCP connections land in a memory, and you are told where.
+ *
+ *	devrx_receiver_open(&rx, mem, queue, &opts);
+ *	devrx_receiver_add(rx, sockfd, user);
+ *	while ((n = devrx_receiver_wait(rx, frags, 64, -1)) > 0) {
+ *		... frags[i].offset, frags[i].length: bytes in the memory ...
+ *		devrx_receiver_release(rx, frags, n);
+ *	}
+ *	devrx_receiver_close(rx, 0);
+ *
+ * A fragment is a value: copy it, keep it, release it later and in any order.
+ * Until it is released its bytes stay where they are; afterwards the NIC may
+ * overwrite them at any moment.
+ *
+ * Threads: all calls on one receiver come from the thread that opened it,
+ * because its ring is IORING_SETUP_SINGLE_ISSUER (zcrx requires DEFER_TASKRUN,
+ * and that requires SINGLE_ISSUER: linux/io_uring/zcrx.c, io_uring.c). For
+ * more threads open a receiver for each, on a queue of its own.
+ *
+ * Fork: a child has no part in the receiver. Every call there returns -EPERM
+ * (cause "forked"), but for devrx_receiver_close(), which drops the child's
+ * copy without touching the parent's; call it, or exec, or exit: until then
+ * the child's descriptors keep the queue taken after the parent's end.
+ *
+ * Sockets: TCP over IPv4 or IPv6, connected or accepted, borrowed from the
+ * caller. After devrx_receiver_add() nobody else may read from the socket
+ * until its last fragment came; writing to it is free.
+ */
+#ifndef DEVRX_RECEIVER_H
+#define DEVRX_RECEIVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <devrx/error.h>
+#include <devrx/memory.h>
+#include <devrx/queue.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct devrx_receiver;
+
+/* How bytes get into the memory. */
+enum devrx_tier {
+	/* The best that memory and queue allow; devrx_receiver_info() tells. */
+	DEVRX_TIER_BEST = 0,
+	/* The NIC writes into the memory's dmabuf. */
+	DEVRX_TIER_ZCRX_DEVICE = 1,
+	/* The NIC writes into the memory's host pages; what it cannot place
+	 * there the kernel copies. Needs memory of kind "host". */
+	DEVRX_TIER_ZCRX_HOST = 2,
+};
+
+/* Ask for IORING_SETUP_CQE_MIXED (Linux 6.18) instead of CQE32: half the
+ * completion memory for anything that is not data. */
+#define DEVRX_RECEIVER_F_CQE_MIXED (1u << 0)
+
+/**
+ * struct devrx_receiver_opts - how to receive
+ * @size: sizeof(struct devrx_receiver_opts), set by DEVRX_RECEIVER_OPTS_INIT
+ * @tier: enum devrx_tier; anything but BEST is had or the open fails
+ * @chunk_len: bytes in which the NIC takes memory, a power of two from the
+ *      page size to what NIC and memory allow; 0 for the page size. Linux 7.0
+ * @max_fragments: fragments out at once, 0 for one per chunk (at least 4096,
+ *      at most 1048576)
+ * @cq_entries: data completions that fit in the queue, 0 for 4096, at most
+ *      32768; a small one costs re-arming (see overflows in struct
+ *      devrx_receiver_stats), never data
+ * @bind_timeout_ms: how long to wait for a queue that still belongs to a
+ *      receiver being torn down, 0 for 2000
+ * @flags: DEVRX_RECEIVER_F_*; unknown bits are refused
+ * @reserved: 0
+ * @cause: filled in on failure; may be NULL
+ *
+ * Since: 0.1
+ */
+struct devrx_receiver_opts {
+	size_t size;
+	uint32_t tier;
+	uint32_t chunk_len;
+	uint32_t max_fragments;
+	uint32_t cq_entries;
+	uint32_t bind_timeout_ms;
+	uint32_t flags;
+	uint64_t reserved;
+	struct devrx_cause *cause;
+};
+
+#define DEVRX_RECEIVER_OPTS_INIT                                               \
+	{                                                                      \
+		sizeof(struct devrx_receiver_opts), DEVRX_TIER_BEST, 0, 0, 0,  \
+			0, 0, 0, NULL                                          \
+	}
+
+/* The kernel copied these bytes into the memory (never on zcrx-device). */
+#define DEVRX_FRAGMENT_COPIED (1u << 0)
+/* The peer closed in order: the stream is complete. Last of its connection. */
+#define DEVRX_FRAGMENT_EOF (1u << 1)
+/* The connection ended otherwise; see error. Last of its connection. */
+#define DEVRX_FRAGMENT_ERROR (1u << 2)
+
+/**
+ * struct devrx_fragment - one received piece of one connection
+ * @offset: where it starts in the memory, bytes
+ * @position: where it starts in the connection's stream, bytes from 0
+ * @user: the value given to devrx_receiver_add()
+ * @token: identifies the fragment for its release; opaque, 0 where there is
+ *      nothing to release
+ * @length: bytes; 0 with EOF and ERROR
+ * @flags: DEVRX_FRAGMENT_*
+ * @error: with ERROR a negative errno, else 0. -ECANCELED after
+ *      devrx_receiver_remove(); -ECONNRESET, -ETIMEDOUT, ... from TCP; -ENOMEM
+ *      (cause "area-exhausted") where a host area is too small for the NIC's
+ *      ring and the sockets;
+ *      -EBADMSG (cause "payload-not-in-area") where payload could not be put
+ *      into a dmabuf: it came around the flow rule, or the NIC did not split
+ *      it off; -EPROTO (cause "bad-completion") where the kernel told a place
+ *      outside the memory
+ *
+ * Fragments of one connection come in stream order with no gap and no overlap,
+ * each connection's last one has EOF or ERROR, and none follows it.
+ * Since: 0.1
+ */
+struct devrx_fragment {
+	uint64_t offset;
+	uint64_t position;
+	uint64_t user;
+	uint64_t token;
+	uint32_t length;
+	uint16_t flags;
+	int16_t error;
+};
+
+/**
+ * struct devrx_receiver_info - what was got
+ * @size: sizeof(struct devrx_receiver_info), set by the caller before the call
+ * @tier: enum devrx_tier, never BEST
+ * @chunk_len: bytes
+ * @nr_chunks: chunks in the memory
+ * @max_fragments: in force
+ * @cq_entries: as rounded
+ * @rq_entries: refill ring's entries
+ * @zcrx_id: the kernel's number of the zcrx instance in its ring
+ * @flags: DEVRX_RECEIVER_F_* in force
+ * @reason: why this tier and no better one
+ *
+ * Since: 0.1
+ */
+struct devrx_receiver_info {
+	size_t size;
+	uint32_t tier;
+	uint32_t chunk_len;
+	uint64_t nr_chunks;
+	uint32_t max_fragments;
+	uint32_t cq_entries;
+	uint32_t rq_entries;
+	uint32_t zcrx_id;
+	uint32_t flags;
+	uint32_t reserved;
+	char reason[192];
+};
+
+/**
+ * struct devrx_receiver_stats - counters since open
+ * @size: sizeof(struct devrx_receiver_stats), set by the caller
+ * @bytes: delivered
+ * @bytes_copied: of them, copied by the kernel into a host area as it counts
+ *      them (Linux 7.2; it leaves out what it copies from a packet's head);
+ *      0 on zcrx-device, where no copy can happen
+ * @fragments: delivered, those without data left out
+ * @released: fragments given back
+ * @fragments_out: delivered and not yet given back
+ * @connections: open now
+ * @connections_total: ever added
+ * @waits: calls of devrx_receiver_wait()
+ * @enters: io_uring_enter() system calls
+ * @overflows: times a full completion queue ended a receive that was re-armed
+ * @starved: times an empty host area ended a receive that was re-armed
+ * @refill_flushes: times a full refill ring was emptied by a system call
+ * @bad_releases: fragments refused by devrx_receiver_release()
+ *
+ * Since: 0.1
+ */
+struct devrx_receiver_stats {
+	size_t size;
+	uint64_t bytes;
+	uint64_t bytes_copied;
+	uint64_t fragments;
+	uint64_t released;
+	uint64_t fragments_out;
+	uint64_t connections;
+	uint64_t connections_total;
+	uint64_t waits;
+	uint64_t enters;
+	uint64_t overflows;
+	uint64_t starved;
+	uint64_t refill_flushes;
+	uint64_t bad_releases;
+};
+
+/**
+ * devrx_receiver_open - bind one memory to one queue
+ * @ret: new receiver on success, untouched on error; devrx_receiver_close()
+ * @mem: the memory; borrowed until close, in one receiver at a time
+ * @q: the queue; borrowed until close, in one receiver at a time
+ * @opts: settings, or NULL for the defaults; borrowed for the call
+ *
+ * Needs CAP_NET_ADMIN in the initial user namespace, which the kernel checks
+ * before anything else (linux/io_uring/zcrx.c). Nothing after open needs it.
+ *
+ * Context: may sleep up to @opts->bind_timeout_ms.
+ * Return: 0, or with the cause's identifier
+ *   -EPERM       cap-net-admin; io-uring-disabled;
+ *   -EINVAL      opts-invalid; chunk-len: not a power of two, or below the
+ *                page size; hds-off, hds-thresh: changed since the queue was
+ *                reserved; zcrx-einval: the kernel refused for a reason it
+ *                does not tell;
+ *   -ENODEV      nic-missing: the NIC has gone;
+ *   -ERANGE      queue-range: the NIC has lost the queue; chunk-refused: the
+ *                memory lies in smaller pieces than the chunk, or the driver
+ *                has a lower limit;
+ *   -EEXIST      queue-busy: another provider has the queue and did not go
+ *                within the deadline; xdp-attached;
+ *   -EBUSY       memory-bound, queue-bound: @mem or @q is in another receiver
+ *                of this process; xsk-attached: AF_XDP has the queue;
+ *                attach-refused: the dmabuf's exporter refused the NIC;
+ *   -EOPNOTSUPP  zcrx-missing: no zcrx in this kernel; no-dmabuf-area: no
+ *                dmabuf areas in it; tier-unavailable: @opts->tier cannot be
+ *                had with this memory; nic-unsupported: the driver offers no
+ *                queue to providers; chunk-unsupported: kernel or driver take
+ *                page-sized chunks only; cqe-mixed-missing; attach-refused;
+ *   -EFBIG       area-too-large: above the running kernel's limit, see
+ *                max_area_len in devrx/features.h;
+ *   -ENOMEM      memlock: RLIMIT_MEMLOCK; out-of-memory;
+ *   -ENODATA     no-provider-adopted: the driver's new page pool did not take
+ *                the memory (header split off in the driver);
+ *   -ENOSYS      io-uring-missing; attach-refused;
+ *   -ENETDOWN, -EAGAIN  nic-down: the driver wants the NIC up;
+ *   others       attach-refused where the exporter's errno passes through,
+ *                else os-error.
+ * Since: 0.1
+ */
+DEVRX_API int devrx_receiver_open(struct devrx_receiver **ret,
+				  struct devrx_memory *mem,
+				  struct devrx_queue *q,
+				  const struct devrx_receiver_opts *opts);
+
+/**
+ * devrx_receiver_add - receive a connection
+ * @rx: the receiver
+ * @sockfd: connected TCP socket; borrowed, keep it open until its last
+ *      fragment came
+ * @user: comes back in each of its fragments
+ *
+ * The receive starts with the next devrx_receiver_wait().
+ *
+ * Context: may allocate.
+ * Return: 0; -EBADF (not a descriptor); -EEXIST (already added); -ENOMEM;
+ *   -EPERM (forked). What the kernel has against the socket itself
+ *   (-ENOTSOCK, -EPROTONOSUPPORT for UDP, MPTCP and kTLS, -ENOTCONN) comes as
+ *   the connection's ERROR fragment.
+ * Since: 0.1
+ */
+DEVRX_API int devrx_receiver_add(struct devrx_receiver *rx, int sockfd,
+				 uint64_t user);
+
+/**
+ * devrx_receiver_remove - stop receiving a connection
+ * @rx: the receiver
+ * @sockfd: as given to devrx_receiver_add()
+ *
+ * What arrived before is still delivered; then comes the last fragment, ERROR
+ * with -ECANCELED (or EOF, if that was faster). Bytes left in the socket stay
+ * there; those already in the memory cannot be read with recv() (-EFAULT).
+ *
+ * Return: 0; -ENOENT (not added, or already ended); -EBUSY (the submission
+ *   queue is full, wait and try again); -EPERM (forked).
+ * Since: 0.1
+ */
+DEVRX_API int devrx_receiver_remove(struct devrx_receiver *rx, int sockfd);
+
+/**
+ * devrx_receiver_wait - the next fragments
+ * @rx: the receiver
+ * @frags: array to fill
+ * @n: its length, at least 1
+ * @timeout_ns: how long to wait for the first one: 0 not at all, negative
+ *      for ever
+ *
+ * Returns as soon as there is one fragment, with as many as there are. Cost:
+ * no system call while completions are at hand, otherwise one
+ * io_uring_enter(); no allocation, no lock.
+ *
+ * Return: the number of fragments, 0 after @timeout_ns; or
+ *   -EINVAL   @n is 0;
+ *   -ENOBUFS  all of max_fragments are out, and nothing was delivered: release
+ *             some;
+ *   -ENOTCONN no connection is added, and none of the ended ones has its last
+ *             fragment still to come: there is nothing to wait for;
+ *   -EINTR    a signal came before anything else;
+ *   -EPERM    forked.
+ * Since: 0.1
+ */
+DEVRX_API int devrx_receiver_wait(struct devrx_receiver *rx,
+				  struct devrx_fragment *frags, unsigned int n,
+				  int64_t timeout_ns);
+
+/**
+ * devrx_receiver_release - give fragments back, now
+ * @rx: the receiver that delivered them
+ * @frags: the fragments; only their tokens count. Those with token 0 (EOF,
+ *      ERROR) are skipped
+ * @n: how many
+ *
+ * Each is checked: one that was released before, is not out, or belongs to
+ * another receiver is left alone, all others are given back.
+ *
+ * Cost: no system call, but for a full refill ring (see refill_flushes).
+ *
+ * Return: 0, or -ESTALE where at least one was refused; -EPERM (forked).
+ * Since: 0.1
+ */
+DEVRX_API int devrx_receiver_release(struct devrx_receiver *rx,
+				     const struct devrx_fragment *frags,
+				     unsigned int n);
+
+/**
+ * devrx_receiver_info - what open got
+ *
+ * Return: 0, or -EINVAL where @ret->size is smaller than in version 0.1.
+ * Since: 0.1
+ */
+DEVRX_API int devrx_receiver_info(const struct devrx_receiver *rx,
+				  struct devrx_receiver_info *ret);
+
+/**
+ * devrx_receiver_stats - a snapshot of the counters
+ *
+ * Return: 0, or -EINVAL where @ret->size is smaller than in version 0.1.
+ * Since: 0.1
+ */
+DEVRX_API int devrx_receiver_stats(const struct devrx_receiver *rx,
+				   struct devrx_receiver_stats *ret);
+
+/**
+ * devrx_receiver_cause - why the receiver's last failure happened
+ * @rx: the receiver
+ * @ret: filled in with the cause of the last ERROR fragment or failed call
+ *
+ * Return: 0, or -ENODATA where nothing has failed yet.
+ * Since: 0.1
+ */
+DEVRX_API int devrx_receiver_cause(const struct devrx_receiver *rx,
+				   struct devrx_cause *ret);
+
+/* Close although fragments are out: they are never released. */
+#define DEVRX_CLOSE_F_ABANDON (1u << 0)
+
+/**
+ * devrx_receiver_close - stop receiving and give the queue back
+ * @rx: the receiver, taken on success; NULL is allowed
+ * @flags: 0 or DEVRX_CLOSE_F_ABANDON
+ *
+ * Connections that are still added are not closed, only no longer received.
+ * The kernel tears its side down in its own time: the queue may stay taken for
+ * some milliseconds more, which the next open waits for. With ABANDON the
+ * bytes of fragments that are out stay readable until the memory is bound
+ * anew or freed.
+ *
+ * Return: 0; -EINVAL (unknown flag); -EBUSY (cause "fragments-out") while
+ *   fragments are out and ABANDON is not given: nothing has changed.
+ * Since: 0.1
+ */
+DEVRX_API int devrx_receiver_close(struct devrx_receiver *rx, uint32_t flags);
+
+/**
+ * devrx_tier_name - "zcrx-device", "zcrx-host", ...
+ *
+ * Return: static storage; "unknown" for anything else.
+ * Since: 0.1
+ */
+DEVRX_API const char *devrx_tier_name(uint32_t tier);
+
+/**
+ * devrx_placement_name - "device", "host", "unknown"
+ *
+ * Return: static storage.
+ * Since: 0.1
+ */
+DEVRX_API const char *devrx_placement_name(uint32_t placement);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* DEVRX_RECEIVER_H */
