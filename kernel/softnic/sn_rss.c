@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Receive side scaling: the Toeplitz hash of a flow selects an entry of the
+ * indirection table (ethtool -x, -X). The hash is linear in its input, so each
+ * key has a table with the hash of every value of every nibble, and hashing is
+ * two look-ups for each byte. A change publishes a new object; the data path
+ * reads it under RCU.
+ */
+#include <linux/netdevice.h>
+#include <linux/slab.h>
+#include <linux/unaligned.h>
+#include <net/netdev_lock.h>
+
+#include "softnic.h"
+
+#define SN_NIBBLES	(SN_TUPLE_WORDS * 8)
+
+struct sn_rss {
+	struct rcu_head	rcu;
+	u8		key[SN_RSS_KEY_LEN];
+	u8		indir[SN_RSS_INDIR_LEN];
+	u32		part[SN_NIBBLES][16];
+};
+
+/* The 32 bits of the key that begin at @bit. */
+static u32 sn_key_window(const u8 *key, unsigned int bit)
+{
+	u64 five = (u64)get_unaligned_be32(key + bit / 8) << 8 |
+		   key[bit / 8 + 4];
+
+	return five >> (8 - bit % 8);
+}
+
+static void sn_rss_precompute(struct sn_rss *rss)
+{
+	unsigned int i, value, bit;
+
+	/* The last window needs the byte behind it. */
+	BUILD_BUG_ON(SN_NIBBLES / 2 + 4 > SN_RSS_KEY_LEN);
+
+	for (i = 0; i < SN_NIBBLES; i++) {
+		for (value = 0; value < 16; value++) {
+			rss->part[i][value] = 0;
+			for (bit = 0; bit < 4; bit++)
+				if (value & (8 >> bit))
+					rss->part[i][value] ^=
+						sn_key_window(rss->key,
+							      4 * i + bit);
+		}
+	}
+}
+
+/**
+ * sn_rss_hash() - Toeplitz hash of a flow's tuple
+ * @port:	receiving port
+ * @flow:	the flow
+ *
+ * Context: RCU read side.
+ * Return: the hash; 0 for frames that are not IP.
+ */
+u32 sn_rss_hash(struct sn_port *port, const struct sn_flow *flow)
+{
+	const struct sn_rss *rss = rcu_dereference(port->rss);
+	const u8 *byte = (const u8 *)flow->tuple;
+	unsigned int i;
+	u32 hash = 0;
+
+	for (i = 0; i < flow->nr_words * 4; i++)
+		hash ^= rss->part[2 * i][byte[i] >> 4] ^
+			rss->part[2 * i + 1][byte[i] & 15];
+	return hash;
+}
+
+/**
+ * sn_rss_queue() - the queue for a hash
+ * @port:	receiving port
+ * @hash:	from sn_rss_hash()
+ *
+ * Context: RCU read side.
+ * Return: the queue.
+ */
+unsigned int sn_rss_queue(struct sn_port *port, u32 hash)
+{
+	const struct sn_rss *rss = rcu_dereference(port->rss);
+
+	return rss->indir[hash % SN_RSS_INDIR_LEN];
+}
+
+static struct sn_rss *sn_rss(struct sn_port *port)
+{
+	return netdev_lock_dereference(port->rss, port->dev);
+}
+
+static void sn_rss_default_indir(struct sn_rss *rss, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < SN_RSS_INDIR_LEN; i++)
+		rss->indir[i] = ethtool_rxfh_indir_default(i, count);
+}
+
+/**
+ * sn_rss_spread() - use all queues, unless the user has set a table
+ * @port:	the port, its instance lock held
+ * @count:	number of queues
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int sn_rss_spread(struct sn_port *port, unsigned int count)
+{
+	struct sn_rss *old = sn_rss(port), *new;
+
+	if (netif_is_rxfh_configured(port->dev))
+		return 0;
+	new = kmemdup(old, sizeof(*old), GFP_KERNEL);
+	if (!new)
+		return -ENOMEM;
+
+	sn_rss_default_indir(new, count);
+	rcu_assign_pointer(port->rss, new);
+	kfree_rcu(old, rcu);
+	return 0;
+}
+
+int sn_rss_init(struct sn_port *port)
+{
+	struct sn_rss *rss = kzalloc(sizeof(*rss), GFP_KERNEL);
+
+	if (!rss)
+		return -ENOMEM;
+	netdev_rss_key_fill(rss->key, sizeof(rss->key));
+	sn_rss_precompute(rss);
+	sn_rss_default_indir(rss, port->dev->real_num_rx_queues);
+	RCU_INIT_POINTER(port->rss, rss);
+	return 0;
+}
+
+/* The device is unregistered and nothing transmits to it any more. */
+void sn_rss_free(struct sn_port *port)
+{
+	kfree(rcu_dereference_protected(port->rss, true));
+}
+
+u32 sn_rss_key_size(struct net_device *dev)
+{
+	return SN_RSS_KEY_LEN;
+}
+
+u32 sn_rss_indir_size(struct net_device *dev)
+{
+	return SN_RSS_INDIR_LEN;
+}
+
+int sn_rss_get(struct net_device *dev, struct ethtool_rxfh_param *rxfh)
+{
+	struct sn_port *port = netdev_priv(dev);
+	const struct sn_rss *rss = sn_rss(port);
+	unsigned int i;
+
+	rxfh->hfunc = ETH_RSS_HASH_TOP;
+	if (rxfh->key)
+		memcpy(rxfh->key, rss->key, sizeof(rss->key));
+	for (i = 0; rxfh->indir && i < SN_RSS_INDIR_LEN; i++)
+		rxfh->indir[i] = rss->indir[i];
+	return 0;
+}
+
+int sn_rss_set(struct net_device *dev, struct ethtool_rxfh_param *rxfh,
+	       struct netlink_ext_ack *extack)
+{
+	struct sn_port *port = netdev_priv(dev);
+	struct sn_rss *old = sn_rss(port), *new;
+	unsigned int i;
+
+	if (rxfh->hfunc != ETH_RSS_HASH_NO_CHANGE &&
+	    rxfh->hfunc != ETH_RSS_HASH_TOP) {
+		NL_SET_ERR_MSG_MOD(extack, "the hash function is Toeplitz");
+		return -EOPNOTSUPP;
+	}
+
+	new = kmemdup(old, sizeof(*old), GFP_KERNEL);
+	if (!new)
+		return -ENOMEM;
+	for (i = 0; rxfh->indir && i < SN_RSS_INDIR_LEN; i++)
+		new->indir[i] = rxfh->indir[i];
+	if (rxfh->key) {
+		memcpy(new->key, rxfh->key, sizeof(new->key));
+		sn_rss_precompute(new);
+	}
+
+	rcu_assign_pointer(port->rss, new);
+	kfree_rcu(old, rcu);
+	return 0;
+}
