@@ -83,7 +83,10 @@ struct devrx_memory_opts {
  * @kind: the provider's name; valid as long as the provider
  * @len: bytes
  * @device_addr: address for the device that owns it, 0 if there is none
- * @host_addr: CPU mapping, or NULL where the CPU cannot reach it; borrowed
+ * @host_addr: CPU mapping, or NULL where the CPU cannot reach it; borrowed.
+ *      Where there is a dmabuf, bracket what you do there with
+ *      DMA_BUF_IOCTL_SYNC on it (devrx_memory_read() does); on machines whose
+ *      caches are coherent with DMA, such as amd64, nothing depends on it
  * @dmabuf_fd: the dmabuf, or -1; borrowed: dup it to keep it
  * @placement: enum devrx_placement
  * @proof: how the placement was proved, or why it is unknown

@@ -24,8 +24,8 @@
  * copy without touching the parent's; call it, or exec, or exit: until then
  * the child's descriptors keep the queue taken after the parent's end.
  *
- * Sockets: TCP over IPv4 or IPv6, connected or accepted, borrowed from the
- * caller. After devrx_receiver_add() nobody else may read from the socket
+ * Sockets: TCP over IPv4 or IPv6, connected or accepted, without O_NONBLOCK,
+ * borrowed from the caller. After devrx_receiver_add() nobody else may read from the socket
  * until its last fragment came; writing to it is free.
  */
 #ifndef DEVRX_RECEIVER_H
@@ -96,7 +96,9 @@ struct devrx_receiver_opts {
 			0, 0, 0, NULL                                          \
 	}
 
-/* The kernel copied these bytes into the memory (never on zcrx-device). */
+/* These bytes were copied into the memory by a CPU. Never on zcrx-device; on
+ * zcrx-host the kernel does not tell which of them it copied, only how many
+ * (bytes_copied in struct devrx_receiver_stats). */
 #define DEVRX_FRAGMENT_COPIED (1u << 0)
 /* The peer closed in order: the stream is complete. Last of its connection. */
 #define DEVRX_FRAGMENT_EOF (1u << 1)
@@ -259,8 +261,9 @@ DEVRX_API int devrx_receiver_open(struct devrx_receiver **ret,
  * The receive starts with the next devrx_receiver_wait().
  *
  * Context: may allocate.
- * Return: 0; -EBADF (not a descriptor); -EEXIST (already added); -ENOMEM;
- *   -EPERM (forked). What the kernel has against the socket itself
+ * Return: 0; -EBADF (not a descriptor); -EINVAL (cause "socket-nonblocking":
+ *   io_uring ends the receive of a socket with O_NONBLOCK instead of waiting,
+ *   so clear it); -EEXIST (already added); -ENOMEM; -EPERM (forked). What the kernel has against the socket itself
  *   (-ENOTSOCK, -EPROTONOSUPPORT for UDP, MPTCP and kTLS, -ENOTCONN) comes as
  *   the connection's ERROR fragment.
  * Since: 0.1

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A receiver's beginning and end, and what can be asked of it.
+ *
+ * Open builds everything in locals of its own and publishes last; close is
+ * allowed only when nothing of the caller's would be lost, or when the caller
+ * says so.
+ */
+#include "zcrx/receiver.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "memory/memory.h"
+#include "nic/nic.h"
+#include "util/cause.h"
+#include "util/opts.h"
+#include "zcrx/explain.h"
+
+#define SQ_ENTRIES 256u
+#define CQ_ENTRIES_DEFAULT 4096u
+#define CQ_ENTRIES_MAX 32768u
+/* Of a mixed queue: in one with two entries a short completion leaves no two
+ * side by side, and no data would ever fit again. */
+#define CQ_ENTRIES_MIXED_MIN 2u
+#define BIND_TIMEOUT_MS_DEFAULT 2000u
+#define FRAGMENTS_DEFAULT_MIN 4096u
+#define FRAGMENTS_MAX (1u << 20)
+
+/* The word that tells this process from its children: see @alive. */
+static const uint32_t *alive_map(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uint32_t *alive = mmap(NULL, page, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (alive == MAP_FAILED)
+		return NULL;
+	if (madvise(alive, page, MADV_WIPEONFORK)) {
+		(void)munmap(alive, page);
+		return NULL;
+	}
+	*alive = 1;
+	return alive;
+}
+
+static void alive_unmap(const uint32_t *alive)
+{
+	(void)munmap((void *)(uintptr_t)alive, (size_t)sysconf(_SC_PAGESIZE));
+}
+
+static int check_opts(const struct devrx_receiver_opts *opts,
+		      const struct devrx_features *features,
+		      struct devrx_cause *cause)
+{
+	if (opts->flags & ~DEVRX_RECEIVER_F_CQE_MIXED || opts->reserved)
+		return drx_fail(cause, -EINVAL, "opts-invalid", NULL,
+				"a flag is unknown or a reserved member is not "
+				"zero");
+	if (opts->max_fragments > FRAGMENTS_MAX)
+		return drx_fail(cause, -EINVAL, "opts-invalid", NULL,
+				"max_fragments is %" PRIu32 ", the most is %u",
+				opts->max_fragments, FRAGMENTS_MAX);
+	if (opts->cq_entries > CQ_ENTRIES_MAX)
+		return drx_fail(cause, -EINVAL, "opts-invalid", NULL,
+				"cq_entries is %" PRIu32 ", the most is %u",
+				opts->cq_entries, CQ_ENTRIES_MAX);
+	if (opts->flags & DEVRX_RECEIVER_F_CQE_MIXED &&
+	    !(features->flags & DEVRX_FEATURE_CQE_MIXED))
+		return drx_fail(cause, -EOPNOTSUPP, "cqe-mixed-missing",
+				"leave DEVRX_RECEIVER_F_CQE_MIXED out",
+				"Linux %s has no IORING_SETUP_CQE_MIXED (6.18)",
+				features->release);
+	return 0;
+}
+
+static int setup_ring(struct devrx_receiver *rx,
+		      const struct devrx_receiver_opts *opts,
+		      struct devrx_cause *cause)
+{
+	bool mixed = opts->flags & DEVRX_RECEIVER_F_CQE_MIXED;
+	uint32_t cq = opts->cq_entries ? opts->cq_entries : CQ_ENTRIES_DEFAULT;
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_SINGLE_ISSUER |
+			 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
+			 IORING_SETUP_CQSIZE |
+			 (mixed ? DRX_IORING_SETUP_CQE_MIXED :
+				  IORING_SETUP_CQE32),
+		/* A piece of data takes two of a mixed queue's entries. */
+		.cq_entries = mixed ? 2 * cq : cq,
+	};
+	uint32_t sq = cq < SQ_ENTRIES ? cq : SQ_ENTRIES;
+	int err;
+
+	if (mixed && cq < CQ_ENTRIES_MIXED_MIN)
+		params.cq_entries = 2 * CQ_ENTRIES_MIXED_MIN;
+	err = rx->ops->setup(&rx->ring, sq, &params);
+	if (err)
+		return drx_explain_setup(err, cause);
+	rx->cqes = rx->ring.cq.cqes;
+	rx->cq_khead = rx->ring.cq.khead;
+	rx->cq_ktail = rx->ring.cq.ktail;
+	rx->cq_mask = rx->ring.cq.ring_mask;
+	rx->cqe_mixed = mixed;
+	rx->info.cq_entries = mixed ? params.cq_entries / 2 : params.cq_entries;
+	rx->info.flags = opts->flags;
+	return 0;
+}
+
+static uint32_t fragments_for(const struct devrx_receiver_opts *opts,
+			      uint64_t nr_chunks)
+{
+	if (opts->max_fragments)
+		return opts->max_fragments;
+	if (nr_chunks < FRAGMENTS_DEFAULT_MIN)
+		return FRAGMENTS_DEFAULT_MIN;
+	return nr_chunks < FRAGMENTS_MAX ? (uint32_t)nr_chunks : FRAGMENTS_MAX;
+}
+
+int drx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
+		      struct devrx_queue *q, const struct drx_ifq_queue *queue,
+		      const struct devrx_receiver_opts *opts,
+		      const struct devrx_features *features,
+		      const struct drx_uring_ops *ops)
+{
+	struct devrx_memory_info mem_info = { .size = sizeof(mem_info) };
+	uint32_t timeout_ms = opts->bind_timeout_ms ? opts->bind_timeout_ms :
+						      BIND_TIMEOUT_MS_DEFAULT;
+	struct devrx_receiver *rx;
+	struct drx_area area;
+	int err;
+
+	err = check_opts(opts, features, opts->cause);
+	if (err)
+		return err;
+	err = devrx_memory_info(mem, &mem_info);
+	if (err)
+		return err;
+	err = drx_area_plan(&area, &mem_info, opts, features, opts->cause);
+	if (err)
+		return err;
+
+	rx = calloc(1, sizeof(*rx));
+	if (!rx)
+		return drx_fail_os(opts->cause, -ENOMEM, "allocating");
+	rx->ops = ops;
+	rx->mem = mem;
+	rx->q = q;
+	rx->features = *features;
+	rx->area_len = mem_info.len;
+	rx->free_conn = DRX_NONE;
+	drx_conn_list_init(&rx->to_arm);
+	drx_conn_list_init(&rx->starved);
+	drx_conn_list_init(&rx->ending);
+	rx->info = (struct devrx_receiver_info){
+		.tier = area.tier,
+		.chunk_len = area.chunk_len,
+		.nr_chunks = mem_info.len / area.chunk_len,
+	};
+	memcpy(rx->info.reason, area.reason, sizeof(rx->info.reason));
+	memcpy(rx->ifname, "the NIC", sizeof("the NIC"));
+	rx->info.max_fragments = fragments_for(opts, rx->info.nr_chunks);
+
+	rx->alive = alive_map();
+	if (!rx->alive) {
+		err = drx_fail_os(opts->cause, -ENOMEM, "mmap");
+		goto err_free;
+	}
+	err = drx_slots_init(&rx->slots, rx->info.max_fragments);
+	if (err) {
+		err = drx_fail_os(opts->cause, err, "allocating");
+		goto err_alive;
+	}
+	err = setup_ring(rx, opts, opts->cause);
+	if (err)
+		goto err_slots;
+	err = drx_ifq_register(&rx->ifq, &rx->ring, ops, queue, &area, features,
+			       timeout_ms);
+	if (err) {
+		err = drx_explain_register(err, q, &area, opts->cause);
+		goto err_ring;
+	}
+	rx->info.rq_entries = rx->ifq.rq.nr;
+	rx->info.zcrx_id = rx->ifq.zcrx_id;
+	*ret = rx;
+	return 0;
+
+err_ring:
+	ops->exit(&rx->ring);
+err_slots:
+	drx_slots_fini(&rx->slots);
+err_alive:
+	alive_unmap(rx->alive);
+err_free:
+	free(rx);
+	return err;
+}
+
+int devrx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
+			struct devrx_queue *q,
+			const struct devrx_receiver_opts *opts)
+{
+	static const struct devrx_receiver_opts defaults =
+		DEVRX_RECEIVER_OPTS_INIT;
+	struct devrx_features features = { .size = sizeof(features) };
+	struct devrx_queue_info info = { .size = sizeof(info) };
+	struct devrx_receiver_opts own;
+	struct drx_ifq_queue queue;
+	int err;
+
+	if (drx_opts_get(&own, sizeof(own), opts ? opts : &defaults,
+			 sizeof(own)))
+		return -EINVAL;
+	if (!ret || !mem || !q)
+		return drx_fail(own.cause, -EINVAL, "opts-invalid", NULL,
+				"memory, queue or result is NULL");
+	err = devrx_features_probe(&features, own.cause);
+	if (err)
+		return err;
+	err = drx_memory_bind(mem, own.cause);
+	if (err)
+		return err;
+	err = drx_queue_bind(q, own.cause);
+	if (err)
+		goto err_memory;
+	err = drx_queue_check(q, own.cause);
+	if (err)
+		goto err_queue;
+	err = devrx_queue_info(q, &info);
+	if (err) {
+		err = drx_fail_os(own.cause, err, "reading the queue");
+		goto err_queue;
+	}
+	queue.ifindex = info.ifindex;
+	queue.index = info.index;
+	err = drx_receiver_open(ret, mem, q, &queue, &own, &features,
+				&drx_uring_kernel);
+	if (err)
+		goto err_queue;
+	memcpy((*ret)->ifname, info.ifname, sizeof((*ret)->ifname));
+	return 0;
+
+err_queue:
+	drx_queue_unbind(q);
+err_memory:
+	drx_memory_unbind(mem);
+	return err;
+}
+
+static uint64_t fragments_out(const struct devrx_receiver *rx)
+{
+	return rx->slots.nr - rx->slots.nr_free - rx->slots.nr_parked;
+}
+
+/*
+ * In a child the ring and the refill region are not mapped (DONTFORK), and
+ * something else may lie at their addresses by now: only the descriptor, which
+ * was inherited, and our own heap are given back.
+ */
+static void close_forked(struct devrx_receiver *rx)
+{
+	(void)close(rx->ring.ring_fd);
+}
+
+int devrx_receiver_close(struct devrx_receiver *rx, uint32_t flags)
+{
+	if (!rx)
+		return 0;
+	if (flags & ~DEVRX_CLOSE_F_ABANDON)
+		return -EINVAL;
+	if (!drx_receiver_alive(rx)) {
+		close_forked(rx);
+	} else {
+		if (fragments_out(rx) && !(flags & DEVRX_CLOSE_F_ABANDON)) {
+			rx->has_cause = true;
+			return drx_fail(&rx->cause, -EBUSY, "fragments-out",
+					"release them, or close with "
+					"DEVRX_CLOSE_F_ABANDON",
+					"%" PRIu64 " fragments are out",
+					fragments_out(rx));
+		}
+		rx->ops->exit(&rx->ring);
+		drx_ifq_fini(&rx->ifq);
+	}
+	if (rx->q) {
+		drx_queue_unbind(rx->q);
+		drx_memory_unbind(rx->mem);
+	}
+	drx_slots_fini(&rx->slots);
+	alive_unmap(rx->alive);
+	free(rx->conns);
+	free(rx->by_fd);
+	free(rx);
+	return 0;
+}
+
+int devrx_receiver_info(const struct devrx_receiver *rx,
+			struct devrx_receiver_info *ret)
+{
+	return drx_info_put(ret, &rx->info, sizeof(rx->info),
+			    sizeof(struct devrx_receiver_info));
+}
+
+int devrx_receiver_stats(const struct devrx_receiver *rx,
+			 struct devrx_receiver_stats *ret)
+{
+	struct devrx_receiver_stats own = rx->stats;
+
+	own.fragments_out = fragments_out(rx);
+	/* The kernel adds to it at any time; a torn read is impossible for an
+	 * aligned word and nothing else hangs on its value. */
+	if (rx->ifq.stats && drx_receiver_alive(rx))
+		own.bytes_copied = __atomic_load_n(&rx->ifq.stats->copy_bytes,
+						   __ATOMIC_RELAXED);
+	return drx_info_put(ret, &own, sizeof(own),
+			    sizeof(struct devrx_receiver_stats));
+}
+
+int devrx_receiver_cause(const struct devrx_receiver *rx,
+			 struct devrx_cause *ret)
+{
+	if (!rx->has_cause)
+		return -ENODATA;
+	*ret = rx->cause;
+	return 0;
+}
+
+const char *devrx_tier_name(uint32_t tier)
+{
+	switch (tier) {
+	case DEVRX_TIER_BEST:
+		return "best";
+	case DEVRX_TIER_ZCRX_DEVICE:
+		return "zcrx-device";
+	case DEVRX_TIER_ZCRX_HOST:
+		return "zcrx-host";
+	default:
+		return "unknown";
+	}
+}
+
+const char *devrx_placement_name(uint32_t placement)
+{
+	switch (placement) {
+	case DEVRX_PLACEMENT_DEVICE:
+		return "device";
+	case DEVRX_PLACEMENT_HOST:
+		return "host";
+	default:
+		return "unknown";
+	}
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The receiver inside: what its files share.
+ *
+ *	receiver.c	open and close, what was got, counters
+ *	connection.c	add and remove, arming and ending
+ *	wait.c		completions become fragments
+ *	release.c	fragments become refill entries
+ */
+#ifndef DRX_RECEIVER_H
+#define DRX_RECEIVER_H
+
+#include <stdbool.h>
+#include <devrx/features.h>
+#include <devrx/receiver.h>
+
+#include "zcrx/ifq.h"
+#include "zcrx/slots.h"
+#include "zcrx/uring.h"
+
+/* No connection. */
+#define DRX_NONE UINT32_MAX
+
+enum drx_conn_state {
+	DRX_CONN_FREE = 0,
+	DRX_CONN_TO_ARM, /* on the list to_arm */
+	DRX_CONN_ARMED, /* its receive is in the kernel */
+	DRX_CONN_STARVED, /* on the list starved, until a release */
+	DRX_CONN_ENDING, /* on the list ending: its last fragment is due */
+};
+
+/*
+ * @position: bytes delivered, which is where the next fragment starts
+ * @generation: of this index, in each user_data: a late completion of an
+ *	earlier connection is told from this one's
+ * @next: on the list that @state names, or on the free list
+ * @error: with ENDING, what its last fragment says
+ * @empty_position: where the stream stood when the area was last empty
+ * @empty_rounds: times the area was empty at that position, with nothing out
+ * @removed: devrx_receiver_remove() was called
+ */
+struct drx_conn {
+	uint64_t user;
+	uint64_t position;
+	uint64_t empty_position;
+	uint32_t generation;
+	uint32_t next;
+	int32_t fd;
+	int16_t error;
+	uint8_t state;
+	bool removed;
+	uint8_t empty_rounds;
+};
+
+/* A queue of connections, first in, first out. */
+struct drx_conn_list {
+	uint32_t head;
+	uint32_t tail;
+};
+
+/*
+ * user_data of a receive: index and generation of its connection. Bit 63 marks
+ * what needs no answer (cancellations).
+ */
+#define DRX_UD_IGNORE (UINT64_C(1) << 63)
+#define DRX_UD_GENERATION_MASK UINT32_C(0x7fffffff)
+
+struct devrx_receiver {
+	/* Each wait and release. */
+	const uint32_t *alive; /* 1 here, 0 in a child: MADV_WIPEONFORK */
+	struct io_uring_cqe *cqes;
+	uint32_t *cq_khead;
+	const uint32_t *cq_ktail;
+	uint32_t cq_mask;
+	bool cqe_mixed;
+	struct drx_conn *conns;
+	uint32_t nr_conns; /* length of the array */
+	struct drx_slots slots;
+	uint64_t area_len;
+	struct drx_ifq ifq;
+	struct devrx_receiver_stats stats;
+
+	/* When a connection begins or ends. */
+	struct drx_conn_list to_arm;
+	struct drx_conn_list starved;
+	struct drx_conn_list ending;
+	uint32_t free_conn;
+	uint32_t *by_fd; /* connection of a descriptor, or DRX_NONE */
+	uint32_t nr_by_fd;
+
+	/* Open and close. */
+	const struct drx_uring_ops *ops;
+	struct io_uring ring;
+	struct devrx_memory *mem;
+	struct devrx_queue *q;
+	struct devrx_features features;
+	struct devrx_receiver_info info;
+	char ifname[16]; /* for causes */
+	struct devrx_cause cause;
+	bool has_cause;
+};
+
+/* The receiver is the opener's; in a child after fork it is dead. */
+static inline bool drx_receiver_alive(const struct devrx_receiver *rx)
+{
+	return __builtin_expect(*rx->alive, 1);
+}
+
+int drx_receiver_forked(struct devrx_receiver *rx);
+
+/*
+ * devrx_receiver_open() below the checks of caller and NIC: @q may be NULL,
+ * @ops may be a test's.
+ */
+int drx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
+		      struct devrx_queue *q, const struct drx_ifq_queue *queue,
+		      const struct devrx_receiver_opts *opts,
+		      const struct devrx_features *features,
+		      const struct drx_uring_ops *ops);
+
+/* connection.c */
+void drx_conn_list_init(struct drx_conn_list *list);
+struct drx_conn *drx_conn_pop(struct devrx_receiver *rx,
+			      struct drx_conn_list *list);
+/* Queue submissions for connections to arm, as many as the ring takes. */
+void drx_conns_arm(struct devrx_receiver *rx);
+/* Put @conn on the list that goes with @state. */
+void drx_conn_enter(struct devrx_receiver *rx, struct drx_conn *conn,
+		    enum drx_conn_state state);
+/* All starved connections may try again. */
+void drx_conns_unstarve(struct devrx_receiver *rx);
+/* A receive ended with @res (0 or negative errno): arm again, or end. */
+void drx_conn_ended(struct devrx_receiver *rx, struct drx_conn *conn, int res);
+/* Give up on an armed @conn: cancel its receive, end it with @error. */
+void drx_conn_abort(struct devrx_receiver *rx, struct drx_conn *conn,
+		    int error);
+/* Forget @conn; its last fragment was delivered. */
+void drx_conn_free(struct devrx_receiver *rx, struct drx_conn *conn);
+
+/* release.c */
+/* Hand a chunk back that was never delivered; false where there is neither room
+ * in the refill ring nor a slot to park it in. */
+bool drx_release_chunk(struct devrx_receiver *rx, uint64_t chunk);
+/* Parked slots into the refill ring, as many as it takes. */
+void drx_release_parked(struct devrx_receiver *rx);
+/* Have the kernel empty the refill ring, where it can; false where not. */
+bool drx_refill_flush(struct devrx_receiver *rx);
+
+#endif /* DRX_RECEIVER_H */

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Fragments become refill entries.
+ *
+ * The kernel takes entries out of the refill ring when the NIC needs chunks; a
+ * quiet NIC leaves the ring full. Then the kernel is asked to empty it (Linux
+ * 6.19), and before that the slots are parked until there is room: nothing is
+ * dropped either way.
+ */
+#include <errno.h>
+
+#include "zcrx/receiver.h"
+
+bool drx_refill_flush(struct devrx_receiver *rx)
+{
+	struct drx_zcrx_ctrl ctrl = {
+		.zcrx_id = rx->ifq.zcrx_id,
+		.op = DRX_ZCRX_CTRL_FLUSH_RQ,
+	};
+
+	if (!(rx->features.flags & DEVRX_FEATURE_FLUSH))
+		return false;
+	drx_refill_publish(&rx->ifq.rq);
+	rx->stats.refill_flushes++;
+	return !rx->ops->reg(&rx->ring, DRX_IORING_REGISTER_ZCRX_CTRL, &ctrl,
+			     0);
+}
+
+void drx_release_parked(struct devrx_receiver *rx)
+{
+	struct drx_slot *slot = drx_slot_parked(&rx->slots);
+
+	if (!slot)
+		return;
+	for (; slot; slot = drx_slot_parked(&rx->slots)) {
+		if (!drx_refill_push(&rx->ifq.rq, slot->chunk))
+			break;
+		drx_slot_unpark(&rx->slots, slot);
+	}
+	drx_refill_publish(&rx->ifq.rq);
+}
+
+/* The refill ring is full: make room in it, or park the slot. */
+static __attribute__((noinline, cold)) void
+release_full(struct devrx_receiver *rx, struct drx_slot *slot)
+{
+	if (drx_refill_flush(rx) && drx_refill_push(&rx->ifq.rq, slot->chunk))
+		drx_slot_free(&rx->slots, slot);
+	else
+		drx_slot_park(&rx->slots, slot);
+}
+
+bool drx_release_chunk(struct devrx_receiver *rx, uint64_t chunk)
+{
+	struct drx_slot *slot;
+
+	if (drx_refill_push(&rx->ifq.rq, chunk) ||
+	    (drx_refill_flush(rx) && drx_refill_push(&rx->ifq.rq, chunk))) {
+		drx_refill_publish(&rx->ifq.rq);
+		return true;
+	}
+	if (!rx->slots.nr_free)
+		return false;
+	slot = drx_slot_find(&rx->slots, drx_slot_take(&rx->slots, chunk));
+	drx_slot_expire(slot);
+	drx_slot_park(&rx->slots, slot);
+	return true;
+}
+
+int devrx_receiver_release(struct devrx_receiver *rx,
+			   const struct devrx_fragment *frags, unsigned int n)
+{
+	uint64_t released = 0;
+	uint64_t bad = 0;
+	unsigned int i;
+
+	if (!drx_receiver_alive(rx))
+		return drx_receiver_forked(rx);
+	drx_release_parked(rx);
+	for (i = 0; i < n; i++) {
+		struct drx_slot *slot;
+
+		if (!frags[i].token)
+			continue;
+		slot = drx_slot_find(&rx->slots, frags[i].token);
+		if (!slot) {
+			bad++;
+			continue;
+		}
+		drx_slot_expire(slot);
+		released++;
+		if (drx_refill_push(&rx->ifq.rq, slot->chunk))
+			drx_slot_free(&rx->slots, slot);
+		else
+			release_full(rx, slot);
+	}
+	drx_refill_publish(&rx->ifq.rq);
+	rx->stats.released += released;
+	rx->stats.bad_releases += bad;
+	if (rx->starved.head != DRX_NONE && released)
+		drx_conns_unstarve(rx);
+	return bad ? -ESTALE : 0;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fragments that are out, each in a slot; its token is the key to it.
+ *
+ * A token is a slot's index (24 bits) and its generation (40 bits). Releasing a
+ * fragment moves its slot to the next generation, so that the token never
+ * opens it again: a double or stale release is an error. Generations start at
+ * a random number per receiver, so a token of another receiver fits with a
+ * chance of 2^-40. Index 0 is never used: whatever the generation, no token is
+ * 0, which marks a fragment with nothing to release. While a slot is not out,
+ * its own word has DRX_SLOT_IDLE in the index, which no slot has: nothing that a
+ * caller could pass, guessed or corrupted, opens it.
+ *
+ * What goes back to the kernel is the slot's own record of the chunk, never a
+ * number from the caller's hands.
+ */
+#ifndef DRX_SLOTS_H
+#define DRX_SLOTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DRX_SLOT_INDEX_BITS 24
+#define DRX_SLOT_INDEX_MASK ((UINT64_C(1) << DRX_SLOT_INDEX_BITS) - 1)
+#define DRX_SLOT_GENERATION (UINT64_C(1) << DRX_SLOT_INDEX_BITS)
+#define DRX_SLOT_IDLE (UINT64_C(1) << (DRX_SLOT_INDEX_BITS - 1))
+
+/*
+ * @token: of the fragment that is out; or of the next one, with DRX_SLOT_IDLE
+ * @chunk: what to hand to the refill ring
+ */
+struct drx_slot {
+	uint64_t token;
+	uint64_t chunk;
+};
+
+/*
+ * @slot: nr + 1 of them, the first never used
+ * @free: stack of free slots' indices, the last used on top: it is the one
+ *	most likely in the cache
+ * @nr_free: free ones; the others are out, or parked
+ * @nr_parked: released by the user while the refill ring had no room; their
+ *	indices fill the same array from its end
+ */
+struct drx_slots {
+	struct drx_slot *slot;
+	uint32_t *free;
+	uint32_t nr_free;
+	uint32_t nr;
+	uint32_t nr_parked;
+};
+
+/* Room for @nr fragments (less than 2^23). 0, -ENOMEM, or -errno of getrandom. */
+int drx_slots_init(struct drx_slots *s, uint32_t nr);
+void drx_slots_fini(struct drx_slots *s);
+
+/* Take a free slot for @chunk; the caller has seen that nr_free is not 0. */
+static inline uint64_t drx_slot_take(struct drx_slots *s, uint64_t chunk)
+{
+	struct drx_slot *slot = &s->slot[s->free[--s->nr_free]];
+
+	slot->chunk = chunk;
+	return slot->token -= DRX_SLOT_IDLE;
+}
+
+/* The slot that @token opens, or NULL. */
+static inline struct drx_slot *drx_slot_find(struct drx_slots *s,
+					     uint64_t token)
+{
+	uint64_t idx = token & DRX_SLOT_INDEX_MASK;
+
+	if (__builtin_expect(idx > s->nr || s->slot[idx].token != token, 0))
+		return NULL;
+	return &s->slot[idx];
+}
+
+/* From now on the slot's token is stale. */
+static inline void drx_slot_expire(struct drx_slot *slot)
+{
+	slot->token += DRX_SLOT_GENERATION + DRX_SLOT_IDLE;
+}
+
+static inline void drx_slot_free(struct drx_slots *s, struct drx_slot *slot)
+{
+	s->free[s->nr_free++] = (uint32_t)(slot - s->slot);
+}
+
+/*
+ * Keep an expired slot until the refill ring has room. Parked and free slots
+ * are never more than nr together, so one array serves both from its two ends.
+ */
+static inline void drx_slot_park(struct drx_slots *s, struct drx_slot *slot)
+{
+	s->free[s->nr - ++s->nr_parked] = (uint32_t)(slot - s->slot);
+}
+
+/* A parked slot, or NULL. */
+static inline struct drx_slot *drx_slot_parked(struct drx_slots *s)
+{
+	if (!s->nr_parked)
+		return NULL;
+	return &s->slot[s->free[s->nr - s->nr_parked]];
+}
+
+static inline void drx_slot_unpark(struct drx_slots *s, struct drx_slot *slot)
+{
+	s->nr_parked--;
+	drx_slot_free(s, slot);
+}
+
+#endif /* DRX_SLOTS_H */

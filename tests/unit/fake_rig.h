@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A receiver on a fake ring, and what holds for whatever it delivers: each
+ * fragment is the next piece of its connection, its bytes are the peer's,
+ * nothing follows a last one.
+ */
+#ifndef FAKE_RIG_H
+#define FAKE_RIG_H
+
+#include <map>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <devrx/provider.h>
+
+#include "fake_ring.h"
+
+/* Everything that Linux 7.3 has. */
+constexpr uint32_t ALL_FEATURES =
+	DEVRX_FEATURE_RECV_ZC | DEVRX_FEATURE_DMABUF_AREA |
+	DEVRX_FEATURE_CQE_MIXED | DEVRX_FEATURE_FLUSH | DEVRX_FEATURE_IMPORT |
+	DEVRX_FEATURE_LARGE_CHUNKS | DEVRX_FEATURE_NODEV |
+	DEVRX_FEATURE_EVENTS | DEVRX_FEATURE_ADD_AREA;
+
+/* A provider that is not devrx's: a memfd plays the dmabuf. */
+extern const struct devrx_provider fake_provider;
+
+struct devrx_features fake_features(uint32_t flags = ALL_FEATURES);
+struct devrx_memory *fake_memory(bool dmabuf, uint64_t len);
+
+class Rig
+{
+    public:
+	explicit Rig(bool dmabuf = true, uint64_t len = 64 * 4096,
+		     uint64_t seed = 1);
+	~Rig();
+	Rig(const Rig &) = delete;
+	Rig &operator=(const Rig &) = delete;
+
+	/* Change these before open(). */
+	FakeRing fake;
+	struct devrx_receiver_opts opts = DEVRX_RECEIVER_OPTS_INIT;
+	struct devrx_features features = fake_features();
+	struct devrx_cause cause = {};
+
+	int open();
+	/* Open, or the test fails. */
+	void must_open();
+	int close(uint32_t flags = 0);
+
+	struct devrx_receiver *rx = nullptr;
+	struct devrx_memory *mem = nullptr;
+
+	/* A descriptor to add; "user" of its fragments is 1000 + it. */
+	int socket();
+	int add(int fd);
+	int added();
+	static uint64_t user_of(int fd)
+	{
+		return 1000 + static_cast<uint64_t>(fd);
+	}
+	static int fd_of(const struct devrx_fragment &frag)
+	{
+		return static_cast<int>(frag.user - 1000);
+	}
+
+	/* Wait, check what came, and keep account of it. */
+	int wait(std::vector<struct devrx_fragment> *ret, unsigned int n = 64,
+		 int64_t timeout_ns = 0);
+	int release(const struct devrx_fragment &frag);
+	int release(const std::vector<struct devrx_fragment> &frags);
+	/* Wait and release until nothing comes; the last wait's return. */
+	int drain(unsigned int n = 64);
+
+	struct Stream {
+		uint64_t got = 0; /* bytes of this connection */
+		uint64_t base = 0; /* where it began in what the peer sends */
+		bool ended = false;
+		int error = 0; /* of the last fragment */
+		bool eof = false;
+	};
+	std::map<int, Stream> streams;
+	std::vector<struct devrx_fragment> lasts; /* last fragments, in order */
+
+	struct devrx_receiver_stats stats() const;
+	struct devrx_receiver_info info() const;
+	/* Identifier of the receiver's last cause, or "". */
+	std::string why() const;
+	/* Nothing is out, and the kernel has every chunk back. */
+	void expect_all_returned();
+
+    private:
+	void check(const struct devrx_fragment &frag);
+
+	std::vector<int> fds;
+	std::vector<unsigned char> copy;
+};
+
+#endif /* FAKE_RIG_H */

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A fake of the kernel's side of zero-copy receive, in plain memory.
+ *
+ * It stands behind struct drx_uring_ops: the submission and completion queues,
+ * the refill ring, the sockets, the NIC and its pool of chunks, as Linux 7.3
+ * moves them (io_uring/zcrx.c, io_uring/net.c, io_cqe_cache_refill()). The
+ * library above it is the one that users get. What a kernel would let pass or
+ * only suffer from is noted as a violation, and the test fails.
+ *
+ * No time passes here: who waits for what can still come gets it at once, who
+ * waits for what cannot come gets -ETIME, or a violation where no limit was
+ * given.
+ */
+#ifndef FAKE_RING_H
+#define FAKE_RING_H
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <liburing.h> /* has C++ of its own: not inside extern "C" */
+
+extern "C" {
+#include "zcrx/receiver.h"
+}
+
+/* The byte at @position of what socket @fd's peer sends. */
+static inline unsigned char fake_byte(int fd, uint64_t position)
+{
+	const uint64_t x = (position / 8 + 1) * 0x9e3779b97f4a7c15 ^
+			   static_cast<uint64_t>(fd) * 0xc2b2ae3d27d4eb4f;
+
+	return static_cast<unsigned char>((x ^ x >> 29) >> position % 8 * 8);
+}
+
+class FakeRing
+{
+    public:
+	explicit FakeRing(uint64_t seed = 1);
+	~FakeRing();
+	FakeRing(const FakeRing &) = delete;
+	FakeRing &operator=(const FakeRing &) = delete;
+
+	/* The table for drx_receiver_open(); it reaches the fake that was last
+	 * made current. */
+	static const struct drx_uring_ops ops;
+	void make_current();
+
+	/* The peer of @fd sends @len bytes, which reach the socket when the NIC
+	 * has chunks; then closes, or breaks the connection with @error. */
+	void send(int fd, uint64_t len);
+	void end(int fd, int error = 0);
+	/* @len bytes came around the queue, into kernel memory. */
+	void send_copied(int fd, uint64_t len);
+	/* The next receive on @fd ends with @res before any data. */
+	void inject(int fd, int res);
+	/* A completion of the test's making, whatever the rules. */
+	void forge(uint64_t user_data, int res, uint32_t flags, uint64_t off);
+	/* user_data of the receive that is armed on @fd, 0 where none is. */
+	uint64_t armed(int fd) const;
+	/* Bytes for @fd that were not put into a completion. */
+	uint64_t left(int fd) const;
+	/* The NIC takes @n entries out of the refill ring now. */
+	void nic_refills(unsigned int n);
+	/* Completions of cancelled receives wait until this is cleared. */
+	bool hold_cancelled = false;
+	/* Chunks that NIC, sockets and completions could still get. */
+	uint64_t chunks_free() const;
+	/* References to chunks that the program has. */
+	uint64_t refs_out() const;
+	/* The NIC keeps @n free chunks for itself. */
+	void nic_takes(unsigned int n);
+
+	/* Faults, each until changed. */
+	int setup_error = 0;
+	std::deque<int> reg_errors; /* for the next registrations */
+	std::function<void(struct drx_zcrx_ifq_reg &)> reg_answer;
+	std::deque<int> enter_errors; /* before anything is submitted; 0: none */
+	int flush_error = 0;
+	bool idle_nic = false; /* never looks at the refill ring */
+	int uncopyable = -ENOMEM; /* payload in kernel memory, dmabuf area */
+
+	/* How the NIC and the sockets behave. */
+	uint32_t piece_min = 1;
+	uint32_t piece_max = UINT32_MAX; /* bytes of one packet */
+	bool pack = true; /* several pieces in one chunk */
+	uint32_t burst = UINT32_MAX; /* completions of a socket at a time */
+	bool shuffle = false; /* random sockets, at random times */
+	uint64_t area_token = UINT64_C(5) << DRX_ZCRX_AREA_SHIFT;
+	bool cqe_has_token = true; /* since 7.3 */
+
+	/* What was seen. */
+	unsigned int registrations = 0;
+	unsigned int enters = 0;
+	unsigned int flushes = 0;
+	unsigned int exits = 0;
+	unsigned int cancels = 0;
+	unsigned int receives = 0;
+	unsigned int nospc = 0; /* receives ended by a full queue */
+	unsigned int fillers = 0; /* IORING_CQE_F_SKIP */
+	unsigned int most_in_chunk = 0; /* references to one chunk at once */
+	bool waited = false; /* the last enter: was it to wait, */
+	bool limited = false; /* with a limit, */
+	int64_t limit_ns = 0; /* and which */
+	std::vector<int64_t> tries_ns; /* when each registration came */
+	struct io_uring_params params = {};
+	struct drx_zcrx_ifq_reg reg = {};
+	struct drx_zcrx_area_reg area = {};
+	struct drx_region_desc region = {};
+	struct drx_zcrx_event_desc events = {};
+	std::vector<std::string> violations;
+	struct io_uring *ring = nullptr;
+
+	/* A second thread plays the kernel from here until stop(): it posts
+	 * completions and takes refill entries while the program runs. */
+	void start();
+	void stop();
+
+    private:
+	struct Piece {
+		uint32_t chunk;
+		uint32_t off;
+		uint32_t len;
+		bool copied;
+		uint64_t position;
+	};
+	struct Socket {
+		bool armed = false;
+		uint64_t user_data = 0;
+		uint64_t unsent = 0;
+		uint64_t position = 0;
+		bool ends = false;
+		int error = 0;
+		std::deque<Piece> queue;
+		std::deque<int> inject;
+	};
+	struct Overflow {
+		uint64_t user_data;
+		int res;
+		uint32_t flags;
+	};
+	struct Request {
+		uint8_t opcode;
+		int fd;
+		uint64_t user_data;
+		uint64_t target;
+		bool valid;
+	};
+
+	static int op_setup(struct io_uring *ring, unsigned int entries,
+			    struct io_uring_params *params);
+	static void op_exit(struct io_uring *ring);
+	static int op_enter(struct io_uring *ring, bool wait,
+			    struct __kernel_timespec *ts);
+	static int op_reg(struct io_uring *ring, unsigned int opcode, void *arg,
+			  unsigned int nr_args);
+	int setup(struct io_uring *ring, unsigned int entries,
+		  struct io_uring_params *params);
+	int enter(bool wait, struct __kernel_timespec *ts);
+	int register_ifq(struct drx_zcrx_ifq_reg *arg, unsigned int nr_args);
+	int map_area();
+	int ctrl(struct drx_zcrx_ctrl *arg, unsigned int nr_args);
+
+	unsigned int submit(std::vector<Request> &to);
+	void handle(const Request &request);
+	void world();
+	bool nic(int fd, Socket &socket);
+	bool receive(Socket &socket);
+	void finish(Socket &socket, int res);
+	void flush_overflow();
+	bool cq_empty() const;
+	bool cq_place(bool wide, bool overflow, uint32_t *idx);
+	bool post_data(uint64_t user_data, uint32_t len, uint64_t off);
+	void post(uint64_t user_data, int res, uint32_t flags);
+	bool post_short(const Overflow &cqe, bool overflow);
+	void cq_commit();
+	bool get_chunk(uint32_t *chunk);
+	void put_chunk(uint32_t chunk, bool to_pool);
+	unsigned int take_refills(unsigned int max, bool to_pool);
+	void fill(uint64_t at, int fd, uint64_t position, uint32_t len);
+	void violation(const std::string &text);
+	void kernel_thread();
+
+	std::mt19937_64 rng;
+	std::map<int, Socket> sockets;
+	std::vector<Socket *> cancelled;
+
+	/* Queues. */
+	int ring_fd = -1;
+	bool mixed = false;
+	uint32_t sq_head = 0, sq_tail = 0, sq_flags = 0;
+	std::vector<struct io_uring_sqe> sqes;
+	uint32_t cq_head = 0, cq_tail = 0, cq_flags = 0;
+	uint32_t cached_tail = 0; /* posted, not yet shown */
+	uint32_t cq_entries = 0;
+	std::vector<struct io_uring_cqe> cqes;
+	std::deque<Overflow> overflow;
+
+	/* The interface queue. */
+	bool registered = false;
+	uint32_t zcrx_id = 0;
+	uint32_t *rq_khead = nullptr;
+	uint32_t *rq_ktail = nullptr;
+	struct drx_zcrx_rqe *rqes = nullptr;
+	struct drx_zcrx_stats *stats = nullptr;
+	uint32_t rq_head = 0;
+	uint32_t rq_nr = 0;
+
+	/* The area and its chunks. */
+	unsigned char *base = nullptr;
+	bool dmabuf = false;
+	uint32_t chunk_len = 0;
+	std::vector<uint32_t> refs; /* pool's count */
+	std::vector<uint32_t> user_refs;
+	std::vector<uint32_t> in_refills; /* scratch of take_refills() */
+	std::deque<uint32_t> pool; /* the NIC's cache */
+	std::deque<uint32_t> free_list;
+	static constexpr uint32_t NO_CHUNK = UINT32_MAX;
+	uint32_t nic_chunk = NO_CHUNK; /* being filled */
+	uint32_t nic_fill = 0;
+
+	/* Threads. */
+	bool threaded = false;
+	std::thread thread;
+	std::atomic<bool> stopping{ false };
+	std::atomic<bool> has_requests{ false };
+	std::mutex requests_lock;
+	std::vector<Request> requests;
+};
+
+#endif /* FAKE_RING_H */
