@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One run of "devrx recv", shared by its files: recv_args.c reads the options;
+ * cmd_recv.c builds everything up and takes it down; recv_loop.c accepts and
+ * receives; recv_report.c says what happened.
+ */
+#ifndef DEVRX_TOOLS_RECV_H
+#define DEVRX_TOOLS_RECV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <devrx/devrx.h>
+
+#include "args.h"
+#include "listen.h"
+#include "sink.h"
+
+#define RECV_MAX_CONNECTIONS 16384
+
+struct recv_opts {
+	const char *nic;
+	const char *memory;
+	const char *device;
+	char host[ARG_HOST_LEN];
+	char port[ARG_PORT_LEN];
+	uint64_t len; /* of the memory, bytes */
+	uint32_t queue; /* or DEVRX_QUEUE_LAST */
+	uint32_t memory_flags;
+	uint32_t tier;
+	uint32_t chunk_len;
+	uint32_t receiver_flags;
+	uint32_t cq_entries;
+	unsigned int connections;
+	unsigned int timeout; /* seconds, 0 for none */
+	struct sink_opts sink;
+	bool json;
+	bool quiet;
+};
+
+struct recv_connection {
+	int fd; /* -1 before it came and after it ended */
+	bool failed;
+	uint64_t bytes;
+	char peer[ENDPOINT_LEN];
+	struct sink sink;
+};
+
+/* Something that went wrong, for the JSON object. */
+struct recv_failure {
+	int connection; /* -1: none in particular */
+	int err;
+	struct devrx_cause cause;
+};
+
+struct recv_run {
+	const struct recv_opts *opts;
+	struct devrx_features features;
+	struct devrx_memory *memory;
+	struct devrx_memory_info memory_info;
+	struct devrx_queue *queue;
+	struct devrx_queue_info queue_info;
+	struct devrx_receiver *receiver;
+	struct devrx_receiver_info info;
+	struct devrx_receiver_stats stats;
+	struct recv_connection *connections;
+	unsigned int nr_open_sinks;
+	unsigned int nr_accepted;
+	unsigned int nr_ended;
+	int listen_fd;
+	char endpoint[ENDPOINT_LEN];
+	void *bounce; /* for memory that the CPU cannot map */
+	uint64_t bytes;
+	uint64_t bytes_copied; /* in fragments that say so */
+	int64_t start_ns; /* first connection */
+	int64_t end_ns; /* last fragment */
+	int64_t progress_ns; /* when the progress line was last written */
+	bool progress_shown;
+	struct recv_failure *failures;
+	unsigned int nr_failures;
+	int exit_code;
+};
+
+extern const char recv_help[];
+
+/* 0, an exit code after an error, or -1 where help was asked for. */
+int recv_parse(int argc, char **argv, struct recv_opts *opts);
+
+/*
+ * Note and print a failure; @idx is its connection or -1. The most serious
+ * exit code wins: output, then environment, then transfer.
+ */
+void recv_fail(struct recv_run *run, int exit_code, int idx, int err,
+	       const struct devrx_cause *cause);
+
+/* SIGINT, SIGTERM and SIGHUP ask for an orderly end; a second one kills. */
+void recv_catch_signals(void);
+int recv_signal(void);
+
+/* Accept and receive until all connections have ended, or something stops. */
+void recv_loop(struct recv_run *run);
+
+void recv_print_ready(const struct recv_run *run);
+void recv_print_progress(struct recv_run *run, int64_t now);
+void recv_clear_progress(struct recv_run *run);
+void recv_print_summary(struct recv_run *run);
+int recv_print_json(const struct recv_run *run);
+
+#endif /* DEVRX_TOOLS_RECV_H */

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs of the command: argv[0] is the verb; each returns an exit code. */
+#ifndef DEVRX_TOOLS_VERBS_H
+#define DEVRX_TOOLS_VERBS_H
+
+int cmd_info(int argc, char **argv);
+int cmd_recv(int argc, char **argv);
+int cmd_send(int argc, char **argv);
+
+#endif /* DEVRX_TOOLS_VERBS_H */
