@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# In the guest: one file, sent by an ordinary program, lands in a dmabuf.
+#
+# ./run demo calls it. From the environment: DEVRX_DEMO_FILE (path here),
+# DEVRX_DEMO_NAME (what the user called it), DEVRX_DEMO_SHA256 (of sha256sum,
+# outside), DEVRX_DEMO_MEMORY (kind, or empty), DEVRX_DEMO_JSON (1 or 0).
+set -euo pipefail
+
+here=$(dirname -- "${BASH_SOURCE[0]}")
+devrx=$here/../../build/dev/tools/devrx
+ip=/usr/sbin/ip
+file=${DEVRX_DEMO_FILE:?} name=${DEVRX_DEMO_NAME:-} want=${DEVRX_DEMO_SHA256:?}
+memory=${DEVRX_DEMO_MEMORY:-udmabuf} json=${DEVRX_DEMO_JSON:-0}
+name=${name:-$file}
+tmp=$(mktemp -d)
+receiver=''
+
+finish() {
+	[[ -z $receiver ]] || kill "$receiver" 2>/dev/null || true
+	rm -rf "$tmp"
+	"$here/link.sh" down
+}
+trap finish EXIT
+
+die() {
+	echo "demo: $*" >&2
+	exit 1
+}
+
+# One member of the receiver's JSON object; objects do not nest in it.
+member() {
+	sed -nE "s/.*\"$1\": (\"([^\"]*)\"|([^,}]*))[,}].*/\2\3/p" "$tmp/json"
+}
+
+placed() {
+	$ip netns exec rx ethtool -S softnic1 |
+		awk '$1 == "rx_placed_bytes:" { print $2 }'
+}
+
+size=$(stat -Lc %s -- "$file")
+cat <<END
+
+  1. Linux $(uname -r) has booted in a VM. Two network namespaces, "peer" and
+     "rx", are joined by a pair of software NICs (module devrx_softnic). What a
+     real NIC does by DMA, this one does by a copy that it counts and times;
+     everything else is the ordinary kernel: TCP, header split, flow steering,
+     io_uring zero-copy receive, dmabuf.
+END
+"$here/link.sh" up
+
+before=$(placed)
+$ip netns exec rx "$devrx" recv --nic softnic1 --queue 3 --memory "$memory" \
+	--size 32M --listen :9000 --digest --json --timeout 280 \
+	>"$tmp/out" 2>"$tmp/err" &
+receiver=$!
+for ((i = 0; i < 400; i++)); do
+	! grep -q ready "$tmp/err" || break
+	kill -0 "$receiver" 2>/dev/null || break
+	sleep 0.05
+done
+if ! grep -q ready "$tmp/err"; then
+	cat "$tmp/err" >&2
+	die "the receiver did not start"
+fi
+cat <<END
+
+  2. In "rx":    devrx recv --nic softnic1 --queue 3 --memory $memory --digest
+     has allocated 32 MiB of memory of kind $memory, registered it as the zcrx
+     area of queue 3, and listens on port 9000.
+
+  3. In "peer":  nc 10.77.0.2 9000 < $name
+     an ordinary program sends $size bytes over TCP.
+END
+$ip netns exec peer nc -N 10.77.0.2 9000 <"$file" || die "nc failed"
+if ! wait "$receiver"; then
+	receiver=''
+	cat "$tmp/err" >&2
+	die "the receiver failed"
+fi
+receiver=''
+tail -n 1 "$tmp/out" >"$tmp/json"
+on_nic=$(($(placed) - before))
+
+bytes=$(member bytes) zero_copy=$(member bytes_zero_copy)
+tier=$(member tier) digest=$(member digest)
+verified=false
+if [[ $digest == "$want" && $bytes == "$size" ]] &&
+	((on_nic >= zero_copy)); then
+	verified=true
+fi
+cat <<END
+
+  4. What happened:
+       tier        $tier
+       memory      $(member memory), placement $(member placement): $(member proof)
+       received    $bytes bytes in $(member fragments) fragments
+       zero copy   $zero_copy bytes; copied by the kernel: $(member bytes_copied)
+       NIC placed  $on_nic bytes into the area (ethtool -S softnic1)
+       SHA-256     $digest  as it lies in the memory
+       sha256sum   $want  $name
+END
+if [[ $verified == true ]]; then
+	printf '\n  Every byte of it is right.\n\n'
+else
+	printf '\n  THE BYTES ARE NOT RIGHT.\n\n'
+fi
+if ((json)); then
+	printf '{"kernel": "%s", "tier": "%s", "memory": "%s", "placement": "%s", ' \
+		"$(member kernel)" "$tier" "$(member memory)" "$(member placement)"
+	printf '"bytes": %s, "bytes_zero_copy": %s, "bytes_copied": %s, ' \
+		"$bytes" "$zero_copy" "$(member bytes_copied)"
+	printf '"fragments": %s, "connections": %s, "seconds": %s, ' \
+		"$(member fragments)" "$(member connections)" "$(member seconds)"
+	printf '"digest": "%s", "verified": %s}\n' "$digest" "$verified"
+fi
+[[ $verified == true ]]
