@@ -214,9 +214,8 @@ int main(int argc, char **argv)
 	int err;
 
 	if (argc < 4) {
-		fprintf(stderr,
-			"usage: fragment_cost BATCH CONNECTIONS ROUNDS "
-			"[mixed]\n");
+		fprintf(stderr, "usage: fragment_cost BATCH CONNECTIONS ROUNDS "
+				"[mixed]\n");
 		return 2;
 	}
 	batch = strtoul(argv[1], NULL, 10);
@@ -224,8 +223,9 @@ int main(int argc, char **argv)
 	rounds = strtoul(argv[3], NULL, 10);
 	if (!batch || batch > BATCH_MAX || !connections ||
 	    connections > CONNECTIONS_MAX) {
-		fprintf(stderr, "fragment_cost: 1 to %u fragments, 1 to %u "
-				"connections\n",
+		fprintf(stderr,
+			"fragment_cost: 1 to %u fragments, 1 to %u "
+			"connections\n",
 			BATCH_MAX, CONNECTIONS_MAX);
 		return 2;
 	}

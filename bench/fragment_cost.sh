@@ -85,7 +85,7 @@ for layout in cqe32 mixed; do
 				$connections $mixed)
 			t=$(awk "BEGIN { printf \"%.2f\", $w + $r }")
 			if [ $batch = $JUDGED ]; then
-				worst=$(awk "BEGIN { print $t > $worst ? $t : $worst }")
+				worst=$(awk "BEGIN { print ($t > $worst ? $t : $worst) }")
 			fi
 			[ "$json" ] || printf '%-6s %6d %12d %8s %8s %8s\n' \
 				$layout $batch $connections "$w" "$r" "$t"
@@ -94,7 +94,7 @@ for layout in cqe32 mixed; do
 	done
 done
 
-over=$(awk "BEGIN { print $worst > $LIMIT }")
+over=$(awk "BEGIN { print ($worst > $LIMIT) }")
 if [ "$json" ]; then
 	printf '{"unit": "instructions per fragment", "limit": %d, "batch": %d, "worst": %s, "rows": [%s]}\n' \
 		$LIMIT $JUDGED "$worst" "$rows"

@@ -35,10 +35,13 @@ static uint32_t conn_index(const struct devrx_receiver *rx,
 	return (uint32_t)(conn - rx->conns);
 }
 
-static uint64_t conn_user_data(const struct devrx_receiver *rx,
-			       const struct drx_conn *conn)
+/* From now on completions for @conn are late ones. @idx: what its user_data
+ * names until it is used again. */
+static void conn_new_generation(struct drx_conn *conn, uint32_t idx)
 {
-	return (uint64_t)conn->generation << 32 | conn_index(rx, conn);
+	uint64_t generation = (conn->user_data >> 32) + 1;
+
+	conn->user_data = (generation & DRX_UD_GENERATION_MASK) << 32 | idx;
 }
 
 static void list_push(struct devrx_receiver *rx, struct drx_conn_list *list,
@@ -227,7 +230,7 @@ void drx_conns_arm(struct devrx_receiver *rx)
 		/* The union's member is zcrx_ifq_idx, younger than liburing
 		 * 2.9's headers. */
 		sqe->file_index = rx->ifq.zcrx_id;
-		sqe->user_data = conn_user_data(rx, conn);
+		sqe->user_data = conn->user_data;
 		drx_conn_enter(rx, conn, DRX_CONN_ARMED);
 	}
 }
@@ -259,8 +262,8 @@ void drx_conn_abort(struct devrx_receiver *rx, struct drx_conn *conn, int error)
 {
 	/* If the cancellation cannot be queued, late completions come: the
 	 * new generation turns them away all the same. */
-	(void)cancel(rx, conn_user_data(rx, conn));
-	conn->generation = (conn->generation + 1) & DRX_UD_GENERATION_MASK;
+	(void)cancel(rx, conn->user_data);
+	conn_new_generation(conn, conn_index(rx, conn));
 	conn_end(rx, conn, error);
 }
 
@@ -298,11 +301,13 @@ static int grow_conns(struct devrx_receiver *rx)
 		return -ENOMEM;
 	for (i = rx->nr_conns; i < nr; i++) {
 		memset(&conns[i], 0, sizeof(conns[i]));
+		conns[i].user_data = i ^ 1;
 		conns[i].next = i + 1 < nr ? i + 1 : DRX_NONE;
 	}
 	rx->free_conn = rx->nr_conns;
 	rx->conns = conns;
 	rx->nr_conns = nr;
+	rx->conn_mask = nr - 1;
 	return 0;
 }
 
@@ -339,7 +344,7 @@ int devrx_receiver_add(struct devrx_receiver *rx, int sockfd, uint64_t user)
 	rx->free_conn = conn->next;
 	*conn = (struct drx_conn){
 		.user = user,
-		.generation = conn->generation,
+		.user_data = conn->user_data ^ 1,
 		.fd = sockfd,
 	};
 	drx_conn_enter(rx, conn, DRX_CONN_TO_ARM);
@@ -373,7 +378,7 @@ int devrx_receiver_remove(struct devrx_receiver *rx, int sockfd)
 		conn_end(rx, conn, -ECANCELED);
 		break;
 	case DRX_CONN_ARMED:
-		if (cancel(rx, conn_user_data(rx, conn)))
+		if (cancel(rx, conn->user_data))
 			return -EBUSY;
 		break;
 	case DRX_CONN_ENDING:
@@ -388,7 +393,7 @@ void drx_conn_free(struct devrx_receiver *rx, struct drx_conn *conn)
 {
 	rx->by_fd[conn->fd] = DRX_NONE;
 	conn->state = DRX_CONN_FREE;
-	conn->generation = (conn->generation + 1) & DRX_UD_GENERATION_MASK;
+	conn_new_generation(conn, conn_index(rx, conn) ^ 1);
 	conn->next = rx->free_conn;
 	rx->free_conn = conn_index(rx, conn);
 	rx->stats.connections--;

@@ -10,6 +10,7 @@
 #ifndef DRX_RECEIVER_H
 #define DRX_RECEIVER_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <devrx/features.h>
 #include <devrx/receiver.h>
@@ -31,8 +32,9 @@ enum drx_conn_state {
 
 /*
  * @position: bytes delivered, which is where the next fragment starts
- * @generation: of this index, in each user_data: a late completion of an
- *	earlier connection is told from this one's
+ * @user_data: of its receives: index and generation (see below), so that a late
+ *	completion of an earlier connection is told from this one's. With
+ *	DRX_CONN_FREE the index is another one's, and nothing is told from it
  * @next: on the list that @state names, or on the free list
  * @error: with ENDING, what its last fragment says
  * @empty_position: where the stream stood when the area was last empty
@@ -42,15 +44,17 @@ enum drx_conn_state {
 struct drx_conn {
 	uint64_t user;
 	uint64_t position;
+	uint64_t user_data;
 	uint64_t empty_position;
-	uint32_t generation;
 	uint32_t next;
 	int32_t fd;
 	int16_t error;
 	uint8_t state;
 	bool removed;
 	uint8_t empty_rounds;
+	uint8_t pad[15]; /* from index to address is one shift */
 };
+static_assert(sizeof(struct drx_conn) == 64, "a power of two");
 
 /* A queue of connections, first in, first out. */
 struct drx_conn_list {
@@ -59,8 +63,8 @@ struct drx_conn_list {
 };
 
 /*
- * user_data of a receive: index and generation of its connection. Bit 63 marks
- * what needs no answer (cancellations).
+ * user_data of a receive: index (low half) and generation of its connection. Bit
+ * 63 marks what needs no answer (cancellations).
  */
 #define DRX_UD_IGNORE (UINT64_C(1) << 63)
 #define DRX_UD_GENERATION_MASK UINT32_C(0x7fffffff)
@@ -74,7 +78,8 @@ struct devrx_receiver {
 	uint32_t cq_mask;
 	bool cqe_mixed;
 	struct drx_conn *conns;
-	uint32_t nr_conns; /* length of the array */
+	uint64_t conn_mask; /* length of the array, a power of two, less 1 */
+	uint32_t nr_conns; /* the length, or 0 */
 	struct drx_slots slots;
 	uint64_t area_len;
 	struct drx_ifq ifq;

@@ -60,6 +60,32 @@ static inline bool drx_refill_push(struct drx_refill *rq, uint64_t off)
 	return true;
 }
 
+/*
+ * The next entries that stand side by side: at most @want of them, 0 where the
+ * ring is full. The caller fills in off of the first n of them and then calls
+ * drx_refill_queued(n).
+ */
+static inline uint32_t drx_refill_run(struct drx_refill *rq, uint32_t want,
+				      struct drx_zcrx_rqe **ret)
+{
+	uint32_t first = rq->tail & rq->mask;
+	uint32_t run = rq->nr - (rq->tail - rq->head);
+
+	if (run < want) {
+		rq->head = __atomic_load_n(rq->khead, __ATOMIC_ACQUIRE); /* A */
+		run = rq->nr - (rq->tail - rq->head);
+	}
+	if (run > rq->nr - first)
+		run = rq->nr - first;
+	*ret = &rq->rqes[first];
+	return run < want ? run : want;
+}
+
+static inline void drx_refill_queued(struct drx_refill *rq, uint32_t n)
+{
+	rq->tail += n;
+}
+
 /* Show the kernel all that was queued. One store for a whole batch. */
 static inline void drx_refill_publish(struct drx_refill *rq)
 {

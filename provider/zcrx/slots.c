@@ -14,17 +14,20 @@ int drx_slots_init(struct drx_slots *s, uint32_t nr)
 	if (getrandom(&generation, sizeof(generation), 0) !=
 	    (ssize_t)sizeof(generation))
 		return -errno;
-	s->slot = calloc((size_t)nr + 1, sizeof(*s->slot));
+	/* Index 0, and the one behind the last, are spare. */
+	for (s->mask = 1; s->mask < (uint64_t)nr + 1; s->mask = 2 * s->mask + 1)
+		continue;
+	s->slot = calloc(s->mask + 1, sizeof(*s->slot));
 	s->free = malloc(nr * sizeof(*s->free));
 	if (!s->slot || !s->free) {
 		drx_slots_fini(s);
 		return -ENOMEM;
 	}
+	s->slot[0].token = DRX_SLOT_IDLE;
 	for (i = 0; i < nr; i++) {
-		s->slot[i + 1].token =
-			(generation & ~DRX_SLOT_INDEX_MASK) |
-			DRX_SLOT_IDLE | (i + 1);
-		s->free[i] = nr - i;
+		s->slot[i + 1].token = (generation & ~DRX_SLOT_INDEX_MASK) +
+				       (i + 1) + DRX_SLOT_IDLE;
+		s->free[i] = &s->slot[nr - i];
 	}
 	s->nr = nr;
 	s->nr_free = nr;

@@ -19,6 +19,7 @@
  * when there is nothing left in it.
  */
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 #include "util/cause.h"
@@ -39,13 +40,71 @@ int drx_receiver_forked(struct devrx_receiver *rx)
 static inline struct drx_conn *conn_of(struct devrx_receiver *rx,
 				       uint64_t user_data)
 {
-	uint32_t idx = (uint32_t)user_data;
+	struct drx_conn *conn = &rx->conns[user_data & rx->conn_mask];
 
-	if (__builtin_expect(idx >= rx->nr_conns, 0))
-		return NULL;
-	if (__builtin_expect(rx->conns[idx].generation != user_data >> 32, 0))
-		return NULL;
-	return &rx->conns[idx];
+	return conn->user_data == user_data ? conn : NULL;
+}
+
+static inline uint64_t offset_of(const struct io_uring_cqe *cqe)
+{
+	return ((const struct drx_zcrx_cqe *)(cqe + 1))->off &
+	       ~DRX_ZCRX_AREA_MASK;
+}
+
+/*
+ * Of two completions side by side in memory, is the first one data of @conn?
+ * Only data has F_MORE, and its result is never negative. A short completion of
+ * a mixed queue never has it.
+ */
+static inline bool is_data(const struct io_uring_cqe *cqe,
+			   const struct drx_conn *conn, uint64_t area_len)
+{
+	return cqe->flags & IORING_CQE_F_MORE &&
+	       conn->user_data == cqe->user_data &&
+	       offset_of(cqe) + (uint32_t)cqe->res <= area_len;
+}
+
+/*
+ * Turn data completions, at most @max, into fragments, up to the first
+ * completion that is something else. All are in one piece: both layouts have 32
+ * bytes for data. What is used in each round is in locals: through @rx the
+ * compiler would have to load it anew after each store.
+ */
+static __attribute__((noinline)) uint32_t
+reap_run(struct devrx_receiver *rx, const struct io_uring_cqe *cqe,
+	 struct devrx_fragment *frag, uint32_t max)
+{
+	const uint64_t area_token = rx->ifq.area_token;
+	const uint64_t conn_mask = rx->conn_mask;
+	const uint64_t area_len = rx->area_len;
+	struct drx_slot **top = rx->slots.free + rx->slots.nr_free;
+	struct drx_conn *conns = rx->conns;
+	uint64_t bytes = 0;
+	uint32_t n;
+
+#pragma GCC unroll 4
+	for (n = 0; n < max; n++, frag++, cqe += 2) {
+		struct drx_conn *conn = &conns[cqe->user_data & conn_mask];
+		const uint64_t off = offset_of(cqe);
+		const uint32_t len = (uint32_t)cqe->res;
+
+		if (__builtin_expect(!is_data(cqe, conn, area_len), 0))
+			break;
+		frag->offset = off;
+		frag->position = conn->position;
+		frag->user = conn->user;
+		frag->token = drx_slot_fill(*--top, off | area_token);
+		frag->length = len;
+		/* flags and error in one store, which the compiler misses. */
+		memset(&frag->flags, 0,
+		       sizeof(frag->flags) + sizeof(frag->error));
+		conn->position += len;
+		bytes += len;
+	}
+	rx->slots.nr_free -= n;
+	rx->stats.bytes += bytes;
+	rx->stats.fragments += n;
+	return n;
 }
 
 /*
@@ -54,17 +113,18 @@ static inline struct drx_conn *conn_of(struct devrx_receiver *rx,
  * it has to stay in the queue until a slot is free.
  */
 static __attribute__((noinline, cold)) bool
-reap_other(struct devrx_receiver *rx, const struct io_uring_cqe *cqe,
-	   uint64_t off)
+reap_other(struct devrx_receiver *rx, const struct io_uring_cqe *cqe, bool wide)
 {
 	struct drx_conn *conn = conn_of(rx, cqe->user_data);
-	bool data = cqe->res > 0 && cqe->flags & IORING_CQE_F_MORE;
-	bool inside = off + (uint32_t)cqe->res <= rx->area_len;
+	bool data = wide && cqe->res > 0 && cqe->flags & IORING_CQE_F_MORE;
+	uint64_t off = data ? offset_of(cqe) : 0;
+	bool inside = data && off + (uint32_t)cqe->res <= rx->area_len;
 
-	if (cqe->user_data & DRX_UD_IGNORE)
+	if (cqe->user_data & DRX_UD_IGNORE ||
+	    cqe->flags & DRX_IORING_CQE_F_SKIP)
 		return true;
-	if (data && !conn && inside)
-		return drx_release_chunk(rx, off | rx->ifq.area_token);
+	if (inside) /* of a connection that is there, but no slot is free */
+		return !conn && drx_release_chunk(rx, off | rx->ifq.area_token);
 	/* Not armed: its end was told before, and is on a list already. */
 	if (!conn || conn->state != DRX_CONN_ARMED)
 		return true;
@@ -82,67 +142,49 @@ reap_other(struct devrx_receiver *rx, const struct io_uring_cqe *cqe,
 	return true;
 }
 
-/*
- * Turn completions into at most @n fragments. Two loops are made of it, for
- * the two layouts: CQE32, where each completion is 32 bytes, and CQE_MIXED,
- * where data takes two places, other completions one, and a filler stands
- * where data would wrap around the end.
- */
-static inline __attribute__((always_inline)) unsigned int
-reap(struct devrx_receiver *rx, struct devrx_fragment *frags, unsigned int n,
-     const bool mixed)
+static inline uint32_t min3(uint32_t a, uint32_t b, uint32_t c)
 {
-	uint32_t tail = __atomic_load_n(rx->cq_ktail, __ATOMIC_ACQUIRE); /* C */
+	a = a < b ? a : b;
+	return a < c ? a : c;
+}
+
+/*
+ * Turn completions into at most @n fragments. In a queue of CQE32 each has 32
+ * bytes. In one of CQE_MIXED data takes two places, anything else one, and a
+ * filler stands where data would wrap around the end.
+ */
+static unsigned int reap(struct devrx_receiver *rx,
+			 struct devrx_fragment *frags, unsigned int n)
+{
+	const uint32_t tail =
+		__atomic_load_n(rx->cq_ktail, __ATOMIC_ACQUIRE); /* C */
+	const unsigned int mixed = rx->cqe_mixed;
 	uint32_t head = *rx->cq_khead; /* nobody else writes it */
-	struct devrx_fragment *frag = frags;
-	uint64_t bytes = 0;
+	unsigned int got = 0;
 
-	while (head != tail && frag != frags + n) {
-		const struct io_uring_cqe *cqe =
-			&rx->cqes[(head & rx->cq_mask) << (mixed ? 0 : 1)];
-		const uint32_t flags = cqe->flags;
-		const uint32_t len = (uint32_t)cqe->res;
-		struct drx_conn *conn;
-		uint64_t off;
+	while (head != tail && got != n && rx->nr_conns) {
+		const uint32_t first = head & rx->cq_mask;
+		const uint32_t room = rx->cq_mask + 1 - first;
+		const uint32_t there = tail - head < room ? tail - head : room;
+		const struct io_uring_cqe *cqe = &rx->cqes[first << !mixed];
+		unsigned int run;
+		bool wide;
 
-		if (mixed && !(flags & DRX_IORING_CQE_F_32)) {
-			if (!(flags & DRX_IORING_CQE_F_SKIP))
-				(void)reap_other(rx, cqe, 0);
-			head++;
+		run = reap_run(rx, cqe, frags + got,
+			       min3(there >> mixed, n - got,
+				    rx->slots.nr_free));
+		if (__builtin_expect(run != 0, 1)) {
+			got += run;
+			head += run << mixed;
 			continue;
 		}
-		off = ((const struct drx_zcrx_cqe *)(cqe + 1))->off &
-		      ~DRX_ZCRX_AREA_MASK;
-		conn = conn_of(rx, cqe->user_data);
-		/* Only data has F_MORE: a result with it is never negative. */
-		if (__builtin_expect(!(flags & IORING_CQE_F_MORE) || !conn ||
-					     off + len > rx->area_len,
-				     0)) {
-			if (!reap_other(rx, cqe, off))
-				break;
-			head += mixed ? 2 : 1;
-			continue;
-		}
-		if (__builtin_expect(!rx->slots.nr_free, 0))
+		wide = !mixed || cqe->flags & DRX_IORING_CQE_F_32;
+		if (!reap_other(rx, cqe, wide))
 			break;
-
-		frag->offset = off;
-		frag->position = conn->position;
-		frag->user = conn->user;
-		frag->token =
-			drx_slot_take(&rx->slots, off | rx->ifq.area_token);
-		frag->length = len;
-		frag->flags = 0;
-		frag->error = 0;
-		frag++;
-		conn->position += len;
-		bytes += len;
-		head += mixed ? 2 : 1;
+		head += mixed && wide ? 2 : 1;
 	}
 	__atomic_store_n(rx->cq_khead, head, __ATOMIC_RELEASE); /* D */
-	rx->stats.bytes += bytes;
-	rx->stats.fragments += (uint64_t)(frag - frags);
-	return (unsigned int)(frag - frags);
+	return got;
 }
 
 /* The last fragments of connections that have ended. */
@@ -172,8 +214,7 @@ static inline unsigned int collect(struct devrx_receiver *rx,
 {
 	unsigned int got;
 
-	got = rx->cqe_mixed ? reap(rx, frags, n, true) :
-			      reap(rx, frags, n, false);
+	got = reap(rx, frags, n);
 	if (__builtin_expect(rx->ending.head != DRX_NONE, 0))
 		got += deliver_endings(rx, frags + got, n - got);
 	return got;

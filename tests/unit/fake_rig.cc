@@ -94,7 +94,7 @@ struct devrx_memory *fake_memory(bool dmabuf, uint64_t len)
 }
 
 Rig::Rig(bool dmabuf, uint64_t len, uint64_t seed)
-	: fake(seed), mem(fake_memory(dmabuf, len))
+    : fake(seed), mem(fake_memory(dmabuf, len))
 {
 	opts.cause = &cause;
 }
@@ -170,8 +170,8 @@ void Rig::check(const struct devrx_fragment &frag)
 	const int fd = fd_of(frag);
 	const auto it = streams.find(fd);
 
-	ASSERT_NE(it, streams.end()) << "a fragment of nobody, user "
-				     << frag.user;
+	ASSERT_NE(it, streams.end())
+		<< "a fragment of nobody, user " << frag.user;
 	Stream &stream = it->second;
 	ASSERT_FALSE(stream.ended) << "socket " << fd << ": after its last";
 	EXPECT_EQ(frag.position, stream.got) << "socket " << fd;
@@ -194,8 +194,7 @@ void Rig::check(const struct devrx_fragment &frag)
 	ASSERT_EQ(devrx_memory_read(mem, frag.offset, copy.data(), frag.length),
 		  0);
 	for (uint32_t i = 0; i < frag.length; i++)
-		ASSERT_EQ(copy[i],
-			  fake_byte(fd, stream.base + stream.got + i))
+		ASSERT_EQ(copy[i], fake_byte(fd, stream.base + stream.got + i))
 			<< "socket " << fd << ", byte " << stream.got + i;
 	stream.got += frag.length;
 }

@@ -33,7 +33,7 @@ struct devrx_memory *fake_memory(bool dmabuf, uint64_t len);
 
 class Rig
 {
-    public:
+      public:
 	explicit Rig(bool dmabuf = true, uint64_t len = 64 * 4096,
 		     uint64_t seed = 1);
 	~Rig();
@@ -92,7 +92,7 @@ class Rig
 	/* Nothing is out, and the kernel has every chunk back. */
 	void expect_all_returned();
 
-    private:
+      private:
 	void check(const struct devrx_fragment &frag);
 
 	std::vector<int> fds;

@@ -221,13 +221,12 @@ int FakeRing::register_ifq(struct drx_zcrx_ifq_reg *arg, unsigned int nr_args)
 	    region.size < HDR_RQES + reg.rq_entries * sizeof(*rqes))
 		return -EINVAL;
 	if (arg->event_desc &&
-	    (events.stats_offset <
-		     HDR_RQES + reg.rq_entries * sizeof(*rqes) ||
+	    (events.stats_offset < HDR_RQES + reg.rq_entries * sizeof(*rqes) ||
 	     events.stats_offset % 8 ||
 	     events.stats_offset + sizeof(*stats) > region.size))
 		return -ERANGE;
-	if (reg.rx_buf_len && (reg.rx_buf_len < PAGE ||
-			       (reg.rx_buf_len & (reg.rx_buf_len - 1))))
+	if (reg.rx_buf_len &&
+	    (reg.rx_buf_len < PAGE || (reg.rx_buf_len & (reg.rx_buf_len - 1))))
 		return -EINVAL;
 	chunk_len = reg.rx_buf_len ? reg.rx_buf_len : PAGE;
 	if (area.len % chunk_len)
@@ -534,8 +533,8 @@ void FakeRing::send_copied(int fd, uint64_t len)
 		const auto n =
 			static_cast<uint32_t>(std::min<uint64_t>(len, PAGE));
 
-		socket.queue.push_back({ NO_CHUNK, 0, n, true,
-					 socket.position });
+		socket.queue.push_back(
+			{ NO_CHUNK, 0, n, true, socket.position });
 		socket.position += n;
 		len -= n;
 	}
@@ -736,8 +735,7 @@ void FakeRing::handle(const Request &request)
 		for (auto &s : sockets) {
 			Socket &socket = s.second;
 
-			if (!socket.armed ||
-			    socket.user_data != request.target)
+			if (!socket.armed || socket.user_data != request.target)
 				continue;
 			if (std::find(cancelled.begin(), cancelled.end(),
 				      &socket) != cancelled.end())
@@ -783,8 +781,8 @@ int FakeRing::enter(bool wait, struct __kernel_timespec *ts)
 	waited = wait;
 	limited = wait && ts;
 	limit_ns = limited ? ts->tv_sec * 1000000000 + ts->tv_nsec : 0;
-	if (ts && (ts->tv_sec < 0 || ts->tv_nsec < 0 ||
-		   ts->tv_nsec >= 1000000000))
+	if (ts &&
+	    (ts->tv_sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec >= 1000000000))
 		violation("a timespec that the kernel refuses");
 	if (!enter_errors.empty()) {
 		const int err = enter_errors.front();

@@ -44,7 +44,7 @@ static inline unsigned char fake_byte(int fd, uint64_t position)
 
 class FakeRing
 {
-    public:
+      public:
 	explicit FakeRing(uint64_t seed = 1);
 	~FakeRing();
 	FakeRing(const FakeRing &) = delete;
@@ -125,7 +125,7 @@ class FakeRing
 	void start();
 	void stop();
 
-    private:
+      private:
 	struct Piece {
 		uint32_t chunk;
 		uint32_t off;

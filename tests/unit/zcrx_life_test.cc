@@ -149,21 +149,28 @@ TEST(Fork, EveryCallInTheChildIsRefused)
 	const int fd = rig.added(), other = rig.socket();
 	rig.fake.send(fd, 100);
 	ASSERT_EQ(rig.wait(&frags, 8, -1), 1);
-	EXPECT_EQ(in_child([&] {
-		devrx_fragment none[4];
-		int bad = 0;
+	EXPECT_EQ(
+		in_child([&] {
+			devrx_fragment none[4];
+			int bad = 0;
 
-		bad |= devrx_receiver_wait(rig.rx, none, 4, 0) != -EPERM;
-		bad |= (devrx_receiver_wait(rig.rx, none, 0, -1) != -EPERM) << 1;
-		bad |= (devrx_receiver_release(rig.rx, frags.data(), 1) !=
-			-EPERM) << 2;
-		bad |= (devrx_receiver_add(rig.rx, other, 0) != -EPERM) << 3;
-		bad |= (devrx_receiver_remove(rig.rx, fd) != -EPERM) << 4;
-		bad |= (rig.why() != "forked") << 5;
-		bad |= (rig.stats().fragments_out != 1) << 6;
-		return bad;
-	}),
-		  0);
+			bad |= devrx_receiver_wait(rig.rx, none, 4, 0) !=
+			       -EPERM;
+			bad |= (devrx_receiver_wait(rig.rx, none, 0, -1) !=
+				-EPERM)
+			       << 1;
+			bad |= (devrx_receiver_release(rig.rx, frags.data(),
+						       1) != -EPERM)
+			       << 2;
+			bad |= (devrx_receiver_add(rig.rx, other, 0) != -EPERM)
+			       << 3;
+			bad |= (devrx_receiver_remove(rig.rx, fd) != -EPERM)
+			       << 4;
+			bad |= (rig.why() != "forked") << 5;
+			bad |= (rig.stats().fragments_out != 1) << 6;
+			return bad;
+		}),
+		0);
 	EXPECT_EQ(rig.why(), "");
 	EXPECT_EQ(rig.release(frags), 0);
 	rig.expect_all_returned();
@@ -179,15 +186,15 @@ TEST(Fork, CloseInTheChildLeavesTheParents)
 	rig.fake.send(fd, 100);
 	ASSERT_EQ(rig.wait(&frags, 8, -1), 1);
 	EXPECT_EQ(in_child([&] {
-		const int ring_fd = rig.rx->ring.ring_fd;
-		int bad = 0;
+			  const int ring_fd = rig.rx->ring.ring_fd;
+			  int bad = 0;
 
-		bad |= fcntl(ring_fd, F_GETFD) < 0;
-		bad |= (devrx_receiver_close(rig.rx, 0) != 0) << 1;
-		bad |= (fcntl(ring_fd, F_GETFD) >= 0) << 2;
-		bad |= (rig.fake.exits != 0) << 3;
-		return bad;
-	}),
+			  bad |= fcntl(ring_fd, F_GETFD) < 0;
+			  bad |= (devrx_receiver_close(rig.rx, 0) != 0) << 1;
+			  bad |= (fcntl(ring_fd, F_GETFD) >= 0) << 2;
+			  bad |= (rig.fake.exits != 0) << 3;
+			  return bad;
+		  }),
 		  0);
 	rig.fake.send(fd, 50000);
 	rig.fake.end(fd);
@@ -206,15 +213,17 @@ TEST(Fork, TheRefillRingIsNotInTheChild)
 	auto *region = reinterpret_cast<const volatile char *>(
 		rig.fake.region.user_addr);
 	EXPECT_EQ(in_child([&] {
-		/* A pipe's write() asks the kernel whether the page is there. */
-		int ends[2];
+			  /* A pipe's write() asks the kernel whether the page is there. */
+			  int ends[2];
 
-		if (pipe(ends))
-			return 1;
-		return write(ends[1], const_cast<const char *>(region), 1) < 0 ?
-			       0 :
-			       2;
-	}),
+			  if (pipe(ends))
+				  return 1;
+			  return write(ends[1],
+				       const_cast<const char *>(region),
+				       1) < 0 ?
+					 0 :
+					 2;
+		  }),
 		  0);
 }
 

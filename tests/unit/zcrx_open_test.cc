@@ -178,10 +178,10 @@ const Bad bad_opens[] = {
 	  "chunk-refused" },
 	{ "SetupDisabled", [](Rig &r) { r.fake.setup_error = -EPERM; }, -EPERM,
 	  "io-uring-disabled" },
-	{ "SetupFiltered", [](Rig &r) { r.fake.setup_error = -EACCES; },
-	  -EPERM, "io-uring-disabled" },
-	{ "SetupMissing", [](Rig &r) { r.fake.setup_error = -ENOSYS; },
-	  -ENOSYS, "io-uring-missing" },
+	{ "SetupFiltered", [](Rig &r) { r.fake.setup_error = -EACCES; }, -EPERM,
+	  "io-uring-disabled" },
+	{ "SetupMissing", [](Rig &r) { r.fake.setup_error = -ENOSYS; }, -ENOSYS,
+	  "io-uring-missing" },
 	{ "SetupNoMemory", [](Rig &r) { r.fake.setup_error = -ENOMEM; },
 	  -ENOMEM, "out-of-memory" },
 	{ "SetupOther", [](Rig &r) { r.fake.setup_error = -EMFILE; }, -EMFILE,
@@ -344,10 +344,10 @@ TEST(Features, LargestArea)
 		unsigned int major, minor, patch;
 		uint64_t want;
 	} table[] = {
-		{ 6, 15, 0, gib },	{ 6, 19, 99, gib },
-		{ 7, 0, 0, gib },	{ 7, 1, 12, gib },
-		{ 7, 2, 0, 4 * gib },	{ 7, 2, 30, 4 * gib },
-		{ 7, 3, 0, 4 * gib },	{ 7, 3, 1, 4 * gib },
+		{ 6, 15, 0, gib },	 { 6, 19, 99, gib },
+		{ 7, 0, 0, gib },	 { 7, 1, 12, gib },
+		{ 7, 2, 0, 4 * gib },	 { 7, 2, 30, 4 * gib },
+		{ 7, 3, 0, 4 * gib },	 { 7, 3, 1, 4 * gib },
 		{ 7, 3, 2, 1024 * gib }, { 7, 3, 4, 1024 * gib },
 		{ 7, 4, 0, 1024 * gib }, { 8, 0, 0, 1024 * gib },
 		{ 0, 0, 0, gib },
@@ -369,8 +369,8 @@ TEST(Features, FlagsFollowFromTheAnswers)
 	opcode.ring_setup_flags = DRX_IORING_SETUP_CQE_MIXED;
 	EXPECT_EQ(drx_feature_flags(&opcode, nullptr), DEVRX_FEATURE_CQE_MIXED);
 	EXPECT_EQ(drx_feature_flags(&opcode, &zcrx), DEVRX_FEATURE_CQE_MIXED);
-	opcode.ring_setup_flags = ~static_cast<uint64_t>(
-		DRX_IORING_SETUP_CQE_MIXED);
+	opcode.ring_setup_flags =
+		~static_cast<uint64_t>(DRX_IORING_SETUP_CQE_MIXED);
 	EXPECT_EQ(drx_feature_flags(&opcode, nullptr), 0u);
 
 	const struct {
@@ -406,8 +406,9 @@ TEST(Refill, EntriesForChunks)
 		uint64_t chunks;
 		uint32_t want;
 	} table[] = {
-		{ 1, 64 },	  { 64, 64 },	      { 65, 128 },
-		{ 128, 128 },	  { 1000, 1024 },     { 32768, 32768 },
+		{ 1, 64 },	  { 64, 64 },
+		{ 65, 128 },	  { 128, 128 },
+		{ 1000, 1024 },	  { 32768, 32768 },
 		{ 32769, 32768 }, { UINT64_MAX, 32768 },
 	};
 
@@ -464,7 +465,8 @@ class AreaPlan : public testing::TestWithParam<Plan>
 TEST_P(AreaPlan, TierOrCause)
 {
 	const Plan &p = GetParam();
-	const devrx_features features = fake_features(ALL_FEATURES & ~p.without);
+	const devrx_features features =
+		fake_features(ALL_FEATURES & ~p.without);
 	devrx_receiver_opts opts = DEVRX_RECEIVER_OPTS_INIT;
 	struct devrx_memory_info info = {};
 	devrx_cause cause = {};

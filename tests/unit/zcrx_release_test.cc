@@ -13,7 +13,7 @@ namespace
 /* @n fragments of one connection are out. */
 class Out
 {
-    public:
+      public:
 	explicit Out(Rig &rig, unsigned int n, uint32_t piece = 64) : fd(-1)
 	{
 		rig.fake.piece_max = piece;
@@ -93,7 +93,8 @@ TEST(Release, ForgedTokensAreRefused)
 
 	for (uint64_t token :
 	     { UINT64_C(1), UINT64_MAX, DRX_SLOT_INDEX_MASK,
-	       out.frags[0].token + 1000, out.frags[0].token ^ UINT64_C(1) << 63,
+	       out.frags[0].token + 1000,
+	       out.frags[0].token ^ UINT64_C(1) << 63,
 	       out.frags[0].token + DRX_SLOT_GENERATION,
 	       out.frags[0].token & ~DRX_SLOT_INDEX_MASK,
 	       (out.frags[0].token & ~DRX_SLOT_INDEX_MASK) | 4097 }) {
@@ -164,8 +165,8 @@ TEST(Release, AnyOrderSeveralInOneChunk)
 		EXPECT_GT(rig.fake.most_in_chunk, 100u);
 		std::shuffle(out.frags.begin(), out.frags.end(), rng);
 		for (size_t i = 0; i < out.frags.size();) {
-			const size_t n = std::min<size_t>(
-				1 + rng() % 30, out.frags.size() - i);
+			const size_t n = std::min<size_t>(1 + rng() % 30,
+							  out.frags.size() - i);
 
 			EXPECT_EQ(devrx_receiver_release(
 					  rig.rx, &out.frags[i],
@@ -217,7 +218,7 @@ TEST(RefillFull, IsFlushed)
 /* With an idle NIC and no flush, or one that fails, slots wait. */
 class Parking : public testing::TestWithParam<bool>
 {
-    protected:
+      protected:
 	void prepare(Rig &rig)
 	{
 		rig.fake.idle_nic = true;
@@ -338,7 +339,7 @@ TEST(RefillRing, IndicesWrapAround)
 
 class Slots : public testing::Test
 {
-    protected:
+      protected:
 	Slots()
 	{
 		EXPECT_EQ(drx_slots_init(&s, 4), 0);

@@ -198,8 +198,7 @@ TEST_P(Interleavings, KeepEachStreamWhole)
 	rig.expect_all_returned();
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, Interleavings,
-			 testing::Range<uint64_t>(1, 25));
+INSTANTIATE_TEST_SUITE_P(Seeds, Interleavings, testing::Range<uint64_t>(1, 25));
 
 TEST(Stream, LargeChunksHoldManyFragments)
 {

@@ -209,7 +209,7 @@ TEST(Wait, AQuietConnectionComesBackEmptyHanded)
 
 class Layouts : public testing::TestWithParam<bool>
 {
-    protected:
+      protected:
 	Layouts()
 	{
 		if (GetParam()) {
@@ -254,8 +254,8 @@ TEST_P(Layouts, DataFarOutsideTheMemory)
 {
 	rig.fake.forge(rig.fake.armed(bad), 1, IORING_CQE_F_MORE | wide,
 		       UINT64_MAX);
-	rig.fake.forge(rig.fake.armed(bad), INT32_MAX,
-		       IORING_CQE_F_MORE | wide, 0);
+	rig.fake.forge(rig.fake.armed(bad), INT32_MAX, IORING_CQE_F_MORE | wide,
+		       0);
 	EXPECT_EQ(rig.wait(nullptr, 8, -1), 1);
 	EXPECT_EQ(rig.streams[bad].error, -EPROTO);
 	others_go_on();
@@ -309,9 +309,9 @@ TEST_P(Layouts, TwoInterruptionsArmOnce)
 
 TEST_P(Layouts, UnknownUserDataIsPassedOver)
 {
-	for (uint64_t ud : { UINT64_C(0xffffffff), UINT64_C(12345),
-			     UINT64_C(0x7fffffff00000000), UINT64_MAX,
-			     UINT64_C(1) << 63 }) {
+	for (uint64_t ud :
+	     { UINT64_C(0xffffffff), UINT64_C(12345),
+	       UINT64_C(0x7fffffff00000000), UINT64_MAX, UINT64_C(1) << 63 }) {
 		rig.fake.forge(ud, -5, 0, 0);
 		rig.fake.forge(ud, 0, 0, 0);
 		rig.fake.forge(ud, 1, IORING_CQE_F_MORE | wide, UINT64_MAX);

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Everything at once: random calls against a plain account of what must hold,
+ * and a kernel that runs on a thread of its own.
+ */
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include "fake_rig.h"
+
+namespace
+{
+
+class Model : public testing::TestWithParam<uint64_t>
+{
+      protected:
+	Model()
+	    : rng(GetParam() * 1000003),
+	      rig(GetParam() % 2, (8 << rng() % 5) * 4096, GetParam())
+	{
+	}
+
+	uint64_t pick(uint64_t n)
+	{
+		return rng() % n;
+	}
+
+	void configure()
+	{
+		rig.fake.shuffle = true;
+		rig.fake.piece_max = 1 + static_cast<uint32_t>(pick(5000));
+		rig.fake.pack = pick(2);
+		rig.fake.burst = 1 + static_cast<uint32_t>(pick(20));
+		rig.fake.area_token = pick(4) << DRX_ZCRX_AREA_SHIFT;
+		rig.fake.cqe_has_token = pick(2);
+		rig.opts.cq_entries = 1u << pick(8);
+		rig.opts.flags = pick(2) ? DEVRX_RECEIVER_F_CQE_MIXED : 0;
+		rig.opts.chunk_len = 4096u << pick(3);
+		rig.opts.max_fragments =
+			pick(3) ? 0 : 200 + static_cast<uint32_t>(pick(200));
+		rig.must_open();
+	}
+
+	/* Connections that are added and did not end, from their streams. */
+	bool live(int fd)
+	{
+		const auto it = rig.streams.find(fd);
+
+		return it != rig.streams.end() && !it->second.ended;
+	}
+
+	void step()
+	{
+		switch (pick(16)) {
+		case 0:
+			if (sockets.size() < 40)
+				sockets.push_back(rig.socket());
+			break;
+		case 1:
+		case 2:
+			add();
+			break;
+		case 3:
+			remove();
+			break;
+		case 4:
+		case 5:
+			if (!sockets.empty())
+				rig.fake.send(any(), pick(6000));
+			break;
+		case 6:
+			end();
+			break;
+		case 7:
+			rig.fake.idle_nic = !pick(4);
+			break;
+		case 8:
+			bad_release();
+			break;
+		case 9:
+			close();
+			break;
+		case 10:
+		case 11:
+		case 12:
+			release();
+			break;
+		default:
+			wait();
+		}
+	}
+
+	int any()
+	{
+		return sockets[pick(sockets.size())];
+	}
+
+	void add()
+	{
+		if (sockets.empty())
+			return;
+		const int fd = any();
+		const bool was = live(fd);
+		const bool over = finished.count(fd);
+
+		/* A socket whose stream is over gives its end once more. */
+		if (over)
+			return;
+		EXPECT_EQ(rig.add(fd), was ? -EEXIST : 0);
+	}
+
+	void remove()
+	{
+		if (sockets.empty() || pick(3))
+			return;
+		const int fd = any();
+		const int err = devrx_receiver_remove(rig.rx, fd);
+
+		if (!live(fd)) {
+			EXPECT_EQ(err, -ENOENT);
+			return;
+		}
+		EXPECT_TRUE(err == 0 || err == -ENOENT) << err;
+	}
+
+	void end()
+	{
+		if (sockets.empty() || pick(4))
+			return;
+		const int fd = any();
+
+		finished.insert(fd);
+		rig.fake.end(fd, pick(3) ? 0 : -ECONNRESET);
+	}
+
+	void wait()
+	{
+		std::vector<devrx_fragment> frags;
+		const uint64_t limit = rig.info().max_fragments;
+		const int got = rig.wait(
+			&frags, 1 + static_cast<unsigned int>(pick(64)), 0);
+		bool some = false;
+
+		for (int fd : sockets)
+			some |= live(fd);
+		if (got == -ENOTCONN) {
+			EXPECT_FALSE(some);
+		} else if (got == -ENOBUFS) {
+			EXPECT_EQ(held.size() + rig.rx->slots.nr_parked, limit);
+		} else {
+			EXPECT_GE(got, 0);
+		}
+		for (const auto &frag : frags) {
+			if (!frag.token)
+				continue;
+			for (const auto &other : held)
+				ASSERT_FALSE(frag.offset <
+						     other.offset +
+							     other.length &&
+					     other.offset <
+						     frag.offset + frag.length)
+					<< "two fragments share bytes";
+			held.push_back(frag);
+			EXPECT_EQ(devrx_memory_read(rig.mem, frag.offset,
+						    &firsts[frag.token], 1),
+				  0);
+		}
+	}
+
+	void release()
+	{
+		std::vector<devrx_fragment> back;
+
+		std::shuffle(held.begin(), held.end(), rng);
+		const size_t n = pick(held.size() + 1);
+		back.assign(held.end() - static_cast<long>(n), held.end());
+		held.resize(held.size() - n);
+		for (const auto &frag : back)
+			ASSERT_TRUE(unchanged(frag)) << "its bytes changed";
+		EXPECT_EQ(rig.release(back), 0);
+		released.insert(released.end(), back.begin(), back.end());
+		if (released.size() > 1000)
+			released.erase(released.begin(), released.end() - 500);
+	}
+
+	/* The bytes of a held fragment are what they were. */
+	bool unchanged(const devrx_fragment &frag)
+	{
+		unsigned char first;
+		const auto it = firsts.find(frag.token);
+
+		EXPECT_EQ(devrx_memory_read(rig.mem, frag.offset, &first, 1),
+			  0);
+		return it == firsts.end() || it->second == first;
+	}
+
+	void bad_release()
+	{
+		std::vector<devrx_fragment> frags;
+		const uint64_t before = rig.stats().bad_releases;
+
+		if (!released.empty())
+			frags.push_back(released[pick(released.size())]);
+		devrx_fragment forged = {};
+		forged.token = rng() | 1;
+		frags.push_back(forged);
+		EXPECT_EQ(rig.release(frags), -ESTALE);
+		EXPECT_EQ(rig.stats().bad_releases, before + frags.size());
+	}
+
+	void close()
+	{
+		if (held.empty())
+			return;
+		EXPECT_EQ(rig.close(), -EBUSY);
+	}
+
+	std::mt19937_64 rng;
+	Rig rig;
+	std::vector<int> sockets;
+	std::set<int> finished;
+	std::vector<devrx_fragment> held, released;
+	std::map<uint64_t, unsigned char> firsts;
+};
+
+TEST_P(Model, Holds)
+{
+	SCOPED_TRACE("seed " + std::to_string(GetParam()));
+	configure();
+	for (int i = 0; i < 4000 && !HasFatalFailure(); i++) {
+		step();
+		ASSERT_EQ(rig.stats().fragments_out, held.size());
+		ASSERT_FALSE(HasNonfatalFailure()) << "step " << i;
+	}
+	/* All that is left comes, and everything goes back. */
+	rig.fake.idle_nic = false;
+	for (int fd : sockets)
+		rig.fake.end(fd);
+	for (int i = 0; i < 100000; i++) {
+		/* What a removed one left in its socket holds chunks, too. */
+		for (int fd : sockets)
+			if (!live(fd) && rig.fake.left(fd)) {
+				EXPECT_EQ(rig.add(fd), 0);
+			}
+		EXPECT_EQ(rig.release(held), 0);
+		held.clear();
+		std::vector<devrx_fragment> frags;
+		const int got = rig.wait(&frags, 64, 0);
+		if (got == -ENOTCONN)
+			break;
+		ASSERT_GE(got, 0);
+		held = frags;
+	}
+	EXPECT_EQ(rig.wait(nullptr, 1, 0), -ENOTCONN) << "some never ended";
+	for (int fd : sockets)
+		EXPECT_EQ(rig.fake.left(fd), 0u) << fd;
+	EXPECT_GT(rig.stats().bytes, 10000u) << "nothing was tested";
+	EXPECT_EQ(rig.release(held), 0);
+	rig.expect_all_returned();
+	EXPECT_EQ(rig.close(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, Model, testing::Range<uint64_t>(1, 41));
+
+/* -- two threads --------------------------------------------------------------- */
+
+class Threads : public testing::TestWithParam<bool>
+{
+};
+
+TEST_P(Threads, AKernelThatNeverSleeps)
+{
+	Rig rig(!GetParam(), 32 * 4096, 5);
+	std::vector<devrx_fragment> frags, held;
+	std::vector<int> fds;
+	std::mt19937_64 rng(9);
+	int got;
+
+	rig.fake.shuffle = true;
+	rig.fake.piece_min = 200;
+	rig.fake.piece_max = 1448;
+	rig.opts.cq_entries = 64;
+	rig.opts.flags = GetParam() ? DEVRX_RECEIVER_F_CQE_MIXED : 0;
+	rig.features.flags &= ~DEVRX_FEATURE_FLUSH; /* a second consumer */
+	rig.must_open();
+	for (int i = 0; i < 8; i++) {
+		fds.push_back(rig.added());
+		rig.fake.send(fds.back(), 150000);
+		rig.fake.end(fds.back());
+	}
+	rig.fake.start();
+	while ((got = rig.wait(&frags, 32, 2000000000)) > 0) {
+		held.insert(held.end(), frags.begin(), frags.end());
+		std::shuffle(held.begin(), held.end(), rng);
+		const size_t n = held.size() > 20 ? held.size() - rng() % 20 :
+						    held.size() / 2;
+		const std::vector<devrx_fragment> back(
+			held.end() - static_cast<long>(n), held.end());
+		held.resize(held.size() - n);
+		EXPECT_EQ(rig.release(back), 0);
+	}
+	EXPECT_EQ(got, -ENOTCONN) << "or it came to a standstill";
+	EXPECT_EQ(rig.release(held), 0);
+	rig.fake.stop();
+	for (int fd : fds) {
+		EXPECT_EQ(rig.streams[fd].got, 150000u);
+		EXPECT_TRUE(rig.streams[fd].eof);
+	}
+	for (int i = 0; i < 100; i++) {
+		rig.fake.nic_refills(64);
+		EXPECT_EQ(devrx_receiver_release(rig.rx, nullptr, 0), 0);
+	}
+	rig.expect_all_returned();
+}
+
+INSTANTIATE_TEST_SUITE_P(Layouts, Threads, testing::Bool(), [](const auto &i) {
+	return std::string(i.param ? "Mixed" : "Wide");
+});
+
+} // namespace
