@@ -171,6 +171,18 @@ static int udmabuf_alloc(const struct devrx_memory_opts *opts,
 		goto err_close_memfd;
 	}
 
+	/*
+	 * Huge pages have to be in the memfd by now. Left to the ioctl they are
+	 * taken out of the pool's reserve by a path of its own (linux/mm/memfd.c,
+	 * memfd_alloc_folio(); 7.3), which finds nothing there once the reserve's
+	 * count has gone astray: ENOMEM, with all pages free.
+	 */
+	if (opts->flags & DEVRX_MEMORY_F_HUGETLB &&
+	    madvise(addr, len, MADV_POPULATE_WRITE)) {
+		err = drx_fail_hugetlb(cause, -errno, "madvise", len);
+		goto err_unmap;
+	}
+
 	create.memfd = (uint32_t)memfd;
 	create.size = len;
 	dmabuf = ioctl(node, UDMABUF_CREATE, &create);
