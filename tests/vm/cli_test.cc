@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The command "devrx recv" on the real kernel: what it receives is what was
+ * sent; each bad input has its exit code, one sentence and a next step; and
+ * however it ends, the queue is free and no half-written file stays.
+ */
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <dirent.h>
+#include <fcntl.h>
+#include <fstream>
+#include <memory>
+#include <set>
+#include <linux/capability.h>
+#include <sstream>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "support_devrx.h"
+
+namespace
+{
+
+using namespace vm;
+
+std::string slurp(const std::string &path)
+{
+	std::ifstream file(path, std::ios::binary);
+	std::ostringstream text;
+
+	text << file.rdbuf();
+	return text.str();
+}
+
+/* A run of the command, its output in files. */
+class Tool
+{
+      public:
+	explicit Tool(const std::string &dir) : dir_(dir)
+	{
+	}
+	~Tool()
+	{
+		if (pid_ > 0) {
+			(void)kill(pid_, SIGKILL);
+			(void)waitpid(pid_, nullptr, 0);
+		}
+	}
+
+	/* "devrx recv" and @args; @cap is taken from it unless negative. */
+	void start(const std::vector<std::string> &args, int cap = -1)
+	{
+		std::vector<std::string> all = { "devrx", "recv" };
+		std::vector<char *> argv;
+
+		all.insert(all.end(), args.begin(), args.end());
+		for (std::string &arg : all)
+			argv.push_back(arg.data());
+		argv.push_back(nullptr);
+		pid_ = fork();
+		if (pid_)
+			return;
+		(void)dup2(output("out"), 1);
+		(void)dup2(output("err"), 2);
+		if (cap >= 0)
+			(void)drop_cap_bounding(unsigned(cap));
+		(void)execvp("devrx", argv.data());
+		_exit(127);
+	}
+
+	/* Peers may connect; false at the deadline, or when it has ended. */
+	bool ready()
+	{
+		return poll_until(20,
+				  [&] {
+					  return ended() ||
+						 err().find("devrx recv: ready "
+							    "on") !=
+							 std::string::npos;
+				  }) &&
+		       !ended();
+	}
+
+	void send_signal(int sig)
+	{
+		(void)kill(pid_, sig);
+	}
+
+	/* Its exit code; 1000 and the signal when it was killed, -1 at the
+	 * deadline. */
+	int wait(double seconds = 30)
+	{
+		if (!poll_until(seconds, [&] { return ended(); }))
+			return -1;
+		return WIFEXITED(status_) ? WEXITSTATUS(status_) :
+					    1000 + WTERMSIG(status_);
+	}
+
+	std::string out() const
+	{
+		return slurp(dir_ + "/stdout");
+	}
+	std::string err() const
+	{
+		return slurp(dir_ + "/stderr");
+	}
+
+      private:
+	int output(const char *name)
+	{
+		return open((dir_ + "/std" + name).c_str(),
+			    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	}
+
+	bool ended()
+	{
+		if (pid_ > 0 && waitpid(pid_, &status_, WNOHANG) == pid_)
+			pid_ = 0;
+		return pid_ <= 0;
+	}
+
+	std::string dir_;
+	pid_t pid_ = -1;
+	int status_ = 0;
+};
+
+class Cli : public testing::Test
+{
+      protected:
+	void SetUp() override
+	{
+		char log[] = "/tmp/cli-log-XXXXXX",
+		     out[] = "/tmp/cli-out-XXXXXX";
+
+		ASSERT_NE(mkdtemp(log), nullptr);
+		ASSERT_NE(mkdtemp(out), nullptr);
+		log_dir = log;
+		out_dir = out;
+		tool = std::make_unique<Tool>(log_dir);
+		ASSERT_TRUE(queue_is_free());
+	}
+
+	void TearDown() override
+	{
+		if (HasFailure())
+			printf("--- standard error:\n%s---\n",
+			       tool->err().c_str());
+		tool.reset();
+		EXPECT_TRUE(queue_is_free()) << "the queue is still taken";
+		EXPECT_EQ(works_now(), "");
+		(void)run({ "rm", "-r", log_dir, out_dir });
+	}
+
+	static std::vector<std::string> args(std::vector<std::string> more = {})
+	{
+		std::vector<std::string> all = { "--nic",     nic,
+						 "--queue",   "3",
+						 "--size",    "8M",
+						 "--timeout", "20" };
+
+		all.insert(all.end(), more.begin(), more.end());
+		return all;
+	}
+
+	/* What is in the output's directory, sorted. */
+	std::string files() const
+	{
+		std::set<std::string> names;
+		std::string all;
+		DIR *dir = opendir(out_dir.c_str());
+
+		while (struct dirent *entry = dir ? readdir(dir) : nullptr)
+			names.insert(entry->d_name);
+		if (dir)
+			(void)closedir(dir);
+		for (const std::string &name : names)
+			if (name != "." && name != "..")
+				all += name + " ";
+		return all;
+	}
+
+	/* One sentence that has @words, and below it the next step. */
+	void expect_sentence(const char *words)
+	{
+		std::istringstream text(tool->err());
+		unsigned int sentences = 0, steps = 0;
+		std::string line;
+
+		while (std::getline(text, line)) {
+			if (line.rfind("devrx recv: ready", 0) == 0)
+				continue;
+			if (line.rfind("next: ", 0) == 0) {
+				EXPECT_GT(line.size(), 6u);
+				steps++;
+				continue;
+			}
+			EXPECT_EQ(line.rfind("devrx", 0), 0u) << line;
+			EXPECT_NE(line.find(words), std::string::npos) << line;
+			sentences++;
+		}
+		EXPECT_EQ(sentences, 1u) << tool->err();
+		EXPECT_EQ(steps, 1u) << tool->err();
+	}
+
+	std::string log_dir, out_dir;
+	std::unique_ptr<Tool> tool;
+};
+
+/* The SHA-256 of a file by another program. */
+std::string sha256sum(const std::string &path)
+{
+	FILE *pipe = popen(("sha256sum " + path).c_str(), "r");
+	char text[65] = "";
+
+	if (!pipe)
+		return "";
+	if (fread(text, 1, 64, pipe) != 64)
+		text[0] = '\0';
+	(void)pclose(pipe);
+	return text;
+}
+
+TEST_F(Cli, FilesAndDigestsEqual)
+{
+	constexpr uint64_t len = 3 * MiB + 1;
+	const std::string path = out_dir + "/file";
+
+	tool->start(args({ "--connections", "2", "--digest", "--out", path,
+			   "--json", "--cqe-mixed" }));
+	ASSERT_TRUE(tool->ready());
+	Sender sender(steered_port, { { len, false }, { len, true } });
+
+	EXPECT_EQ(sender.join(), "");
+	EXPECT_EQ(tool->wait(), 0);
+	const std::string first = slurp(path + ".0"),
+			  second = slurp(path + ".1");
+	const std::string json = tool->out();
+
+	/* Which came first is not said. */
+	const std::string a(Pattern::get().at(0, 0), len),
+		b(Pattern::get().at(1, 0), len);
+
+	EXPECT_TRUE((first == a && second == b) || (first == b && second == a));
+	EXPECT_NE(json.find(sha256sum(path + ".0")), std::string::npos) << json;
+	EXPECT_NE(json.find(sha256sum(path + ".1")), std::string::npos) << json;
+	EXPECT_NE(json.find("\"tier\": \"zcrx-device\""), std::string::npos)
+		<< json;
+	EXPECT_NE(json.find("\"bytes\": " + std::to_string(2 * len)),
+		  std::string::npos)
+		<< json;
+	EXPECT_NE(json.find("\"bytes_copied\": 0"), std::string::npos) << json;
+	EXPECT_EQ(files(), "file.0 file.1 ") << "more than what was asked for";
+}
+
+TEST_F(Cli, EmptyFile)
+{
+	const std::string path = out_dir + "/file";
+
+	tool->start(args({ "--out", path }));
+	ASSERT_TRUE(tool->ready());
+	Sender sender(steered_port, { { 0, false } });
+
+	EXPECT_EQ(sender.join(), "");
+	EXPECT_EQ(tool->wait(), 0);
+	EXPECT_EQ(files(), "file ");
+	EXPECT_EQ(slurp(path), "");
+}
+
+TEST_F(Cli, PatternOfItsOwnSender)
+{
+	tool->start(args({ "--connections", "4", "--verify", "7", "--json" }));
+	ASSERT_TRUE(tool->ready());
+	EXPECT_EQ(run({ "/usr/sbin/ip", "netns", "exec", "peer", "devrx",
+			"send", "10.77.0.2:9000", "--pattern", "7", "--bytes",
+			"4M", "--connections", "4" }),
+		  0);
+	EXPECT_EQ(tool->wait(), 0);
+	EXPECT_NE(tool->out().find("\"verified\": true"), std::string::npos)
+		<< tool->out();
+}
+
+TEST_F(Cli, WrongBytesAreNoticed)
+{
+	tool->start(args({ "--verify", "8", "--json" }));
+	ASSERT_TRUE(tool->ready());
+	Sender sender(steered_port, { { MiB, false } });
+
+	EXPECT_EQ(tool->wait(), 1);
+	EXPECT_NE(tool->out().find("\"verified\": false"), std::string::npos)
+		<< tool->out();
+	sender.stop();
+}
+
+TEST_F(Cli, NoSuchNic)
+{
+	tool->start({ "--nic", "no-such-nic" });
+	EXPECT_EQ(tool->wait(), 3);
+	expect_sentence("no-such-nic");
+}
+
+TEST_F(Cli, QueueOutOfRange)
+{
+	tool->start({ "--nic", nic, "--queue", "99" });
+	EXPECT_EQ(tool->wait(), 3);
+	expect_sentence("99");
+}
+
+TEST_F(Cli, WithoutCapNetAdmin)
+{
+	tool->start(args(), CAP_NET_ADMIN);
+	EXPECT_EQ(tool->wait(), 3);
+	expect_sentence("CAP_NET_ADMIN");
+}
+
+TEST_F(Cli, AreaTooLarge)
+{
+	tool->start({ "--nic", nic, "--queue", "3", "--size", "2048G" });
+	EXPECT_EQ(tool->wait(), 3);
+	expect_sentence("at most");
+}
+
+TEST_F(Cli, HeaderSplitOff)
+{
+	ASSERT_EQ(set_rings(nic, split_off, -1), 0);
+	Defer undo([] { EXPECT_EQ(set_rings(nic, split_on, 0), 0); });
+
+	tool->start(args());
+	EXPECT_EQ(tool->wait(), 3);
+	expect_sentence("tcp-data-split");
+}
+
+TEST_F(Cli, PortInUse)
+{
+	const Listener listener(steered_port);
+
+	ASSERT_TRUE(listener.ok());
+	tool->start(args());
+	EXPECT_EQ(tool->wait(), 3);
+	expect_sentence("9000");
+}
+
+TEST_F(Cli, BadOption)
+{
+	tool->start(args({ "--chunk", "four" }));
+	EXPECT_EQ(tool->wait(), 2);
+	expect_sentence("four");
+}
+
+TEST_F(Cli, PeerResets)
+{
+	tool->start(args({ "--out", out_dir + "/file" }));
+	ASSERT_TRUE(tool->ready());
+	Sender sender(steered_port, { { MiB, false, End::Reset } });
+
+	EXPECT_EQ(sender.join(), "");
+	EXPECT_EQ(tool->wait(), 1);
+	expect_sentence("reset");
+	EXPECT_EQ(files(), "");
+}
+
+TEST_F(Cli, PeerSilent)
+{
+	tool->start({ "--nic", nic, "--queue", "3", "--size", "8M", "--timeout",
+		      "1", "--out", out_dir + "/file" });
+	ASSERT_TRUE(tool->ready());
+	Sender sender(steered_port, { { 1000, false, End::Linger } });
+
+	EXPECT_EQ(tool->wait(), 1);
+	expect_sentence("1 s");
+	EXPECT_EQ(files(), "");
+	sender.stop();
+}
+
+TEST_F(Cli, DiskFull)
+{
+	ASSERT_EQ(mount("full", out_dir.c_str(), "tmpfs", 0, "size=1m"), 0);
+	Defer undo([&] { EXPECT_EQ(umount(out_dir.c_str()), 0); });
+
+	tool->start(args({ "--out", out_dir + "/file" }));
+	ASSERT_TRUE(tool->ready());
+	Sender sender(steered_port, { { 8 * MiB, false } });
+
+	EXPECT_EQ(tool->wait(), 4);
+	expect_sentence("No space left");
+	EXPECT_EQ(files(), "");
+	sender.stop();
+}
+
+struct SignalCase {
+	const char *name;
+	int sig;
+	int want;
+	bool midway;
+};
+
+void PrintTo(const SignalCase &c, std::ostream *out)
+{
+	*out << c.name;
+}
+
+class CliSignal : public Cli, public testing::WithParamInterface<SignalCase>
+{
+};
+
+TEST_P(CliSignal, LeavesNothingBehind)
+{
+	const SignalCase &c = GetParam();
+
+	tool->start(args({ "--out", out_dir + "/file" }));
+	ASSERT_TRUE(tool->ready());
+	std::unique_ptr<Sender> sender;
+
+	if (c.midway) {
+		sender = std::make_unique<Sender>(
+			steered_port,
+			std::vector<Stream>{ { MiB, false, End::Linger } });
+		/* All of it is there, and the stream has not ended. */
+		ASSERT_TRUE(
+			poll_until(10, [&] { return sender->sent() == MiB; }));
+		EXPECT_EQ(queue_user(), uint32_t(DEVRX_QUEUE_USER_IO_URING));
+	}
+	tool->send_signal(c.sig);
+	EXPECT_EQ(tool->wait(10), c.want);
+	EXPECT_EQ(files(), "");
+}
+
+const SignalCase signal_cases[] = {
+	{ "CtrlCBeforeAnyoneCame", SIGINT, 130, false },
+	{ "CtrlCInMidTransfer", SIGINT, 130, true },
+	{ "Terminated", SIGTERM, 143, true },
+	{ "HungUp", SIGHUP, 129, true },
+};
+
+INSTANTIATE_TEST_SUITE_P(All, CliSignal, testing::ValuesIn(signal_cases),
+			 [](const testing::TestParamInfo<SignalCase> &info) {
+				 return std::string(info.param.name);
+			 });
+
+} /* namespace */
