@@ -72,7 +72,7 @@ suite_vm() {
 	for series in "${vm_series[@]}"; do
 		to=$log/test-vm-$series.log ok=1
 		from=$(started_at)
-		start "$top/tests/vm/boot.sh" --kernel "$series" --timeout "${DEVRX_VM_TIMEOUT:-270}" \
+		start "$top/tests/vm/boot.sh" --kernel "$series" --timeout "${DEVRX_VM_TIMEOUT:-360}" \
 			--no-module -- /devrx/tests/vm/suite.sh >"$to" 2>&1 </dev/null
 		join "$started"
 		rc=$?

@@ -242,6 +242,7 @@ struct devrx_receiver_stats {
  *                the memory (header split off in the driver);
  *   -ENOSYS      io-uring-missing; attach-refused;
  *   -ENETDOWN, -EAGAIN  nic-down: the driver wants the NIC up;
+ *   -EFAULT      os-error: the memory's host pages cannot be pinned;
  *   others       attach-refused where the exporter's errno passes through,
  *                else os-error.
  * Since: 0.1
@@ -370,7 +371,9 @@ DEVRX_API int devrx_receiver_cause(const struct devrx_receiver *rx,
  *
  * Connections that are still added are not closed, only no longer received.
  * The kernel tears its side down in its own time: the queue may stay taken for
- * some milliseconds more, which the next open waits for. With ABANDON the
+ * some milliseconds more, which the next open waits for. Another of its after-
+ * effects: a blocking system call that this thread makes next may end once with
+ * -EINTR (or -EAGAIN under a socket timeout) although no signal came. With ABANDON the
  * bytes of fragments that are out stay readable until the memory is bound
  * anew or freed.
  *
