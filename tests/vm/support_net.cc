@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -246,6 +247,12 @@ std::string Sender::send_all()
 	std::vector<Fd> fds(streams_.size());
 	size_t open = streams_.size();
 
+	sigset_t pipe;
+
+	/* sendfile() to a peer that is gone would kill; it has no flag. */
+	(void)sigemptyset(&pipe);
+	(void)sigaddset(&pipe, SIGPIPE);
+	(void)pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
 	if (!enter_netns("peer"))
 		return os_error("netns peer");
 	for (size_t i = 0; i < fds.size(); i++) {

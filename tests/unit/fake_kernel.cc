@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The fake ring's NIC and sockets: chunks, completions, and what the kernel does
+ * between them. Where a rule is the kernel's, its function stands beside it.
+ */
+#include "fake_ring.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace
+{
+
+constexpr uint32_t PAGE = 4096;
+
+} // namespace
+
+/* -- chunks ---------------------------------------------------------------- */
+
+void FakeRing::put_chunk(uint32_t chunk, bool to_pool)
+{
+	if (--refs[chunk])
+		return;
+	if (to_pool)
+		pool.push_back(chunk);
+	else
+		free_list.push_back(chunk);
+}
+
+/* io_zcrx_ring_refill(), zcrx_parse_rq(), zcrx_put_refill_niov() */
+unsigned int FakeRing::take_refills(unsigned int max, bool to_pool)
+{
+	const uint32_t tail = __atomic_load_n(rq_ktail, __ATOMIC_ACQUIRE);
+	unsigned int n = 0;
+
+	if (tail - rq_head > rq_nr) {
+		violation("the refill ring's tail ran over its head");
+		return 0;
+	}
+	while (rq_head != tail && n < max) {
+		const struct drx_zcrx_rqe rqe = rqes[rq_head & (rq_nr - 1)];
+		const uint64_t off = rqe.off & ~DRX_ZCRX_AREA_MASK;
+		uint32_t chunk, same = 1;
+
+		n++;
+		rq_head++;
+		if ((rqe.off & DRX_ZCRX_AREA_MASK) != area_token) {
+			violation("refill of another area");
+			continue;
+		}
+		if (off >= area.len || rqe.pad) {
+			violation("refill entry outside the area, or padded");
+			continue;
+		}
+		chunk = static_cast<uint32_t>(off / chunk_len);
+		/* Entries of one chunk side by side are one. */
+		while (rq_head != tail && n < max) {
+			const struct drx_zcrx_rqe *next =
+				&rqes[rq_head & (rq_nr - 1)];
+
+			if ((next->off & ~DRX_ZCRX_AREA_MASK) / chunk_len !=
+			    chunk)
+				break;
+			same++;
+			n++;
+			rq_head++;
+		}
+		if (same > user_refs[chunk]) {
+			violation("chunk " + std::to_string(chunk) +
+				  " returned " + std::to_string(same) +
+				  " times with " +
+				  std::to_string(user_refs[chunk]) + " held");
+			continue;
+		}
+		user_refs[chunk] -= same;
+		while (same--)
+			put_chunk(chunk, to_pool);
+	}
+	__atomic_store_n(rq_khead, rq_head, __ATOMIC_RELEASE);
+	return n;
+}
+
+void FakeRing::nic_refills(unsigned int n)
+{
+	(void)take_refills(n, true);
+}
+
+/* io_pp_zc_alloc_netmems() */
+bool FakeRing::get_chunk(uint32_t *chunk)
+{
+	if (pool.empty() && !idle_nic)
+		(void)take_refills(256, true);
+	if (pool.empty() && !free_list.empty()) {
+		pool.push_back(free_list.front());
+		free_list.pop_front();
+	}
+	if (pool.empty())
+		return false;
+	*chunk = pool.front();
+	pool.pop_front();
+	refs[*chunk] = 1;
+	return true;
+}
+
+void FakeRing::nic_takes(unsigned int n)
+{
+	while (n-- && !free_list.empty())
+		free_list.pop_front();
+}
+
+uint64_t FakeRing::chunks_free() const
+{
+	return pool.size() + free_list.size();
+}
+
+uint64_t FakeRing::refs_out() const
+{
+	uint64_t n = 0;
+
+	for (uint32_t r : user_refs)
+		n += r;
+	return n;
+}
+
+void FakeRing::fill(uint64_t at, int fd, uint64_t position, uint32_t len)
+{
+	for (uint32_t i = 0; i < len; i++)
+		base[at + i] = fake_byte(fd, position + i);
+}
+
+/* -- completions ------------------------------------------------------------ */
+
+bool FakeRing::cq_empty() const
+{
+	return __atomic_load_n(&cq_tail, __ATOMIC_RELAXED) ==
+	       __atomic_load_n(&cq_head, __ATOMIC_RELAXED);
+}
+
+void FakeRing::cq_commit()
+{
+	__atomic_store_n(&cq_tail, cached_tail, __ATOMIC_RELEASE);
+}
+
+/* io_cqe_cache_refill(): room for one completion, or false. */
+bool FakeRing::cq_place(bool wide, bool from_overflow, uint32_t *idx)
+{
+	const uint32_t head = __atomic_load_n(&cq_head, __ATOMIC_ACQUIRE);
+	const uint32_t need = mixed && wide ? 2 : 1;
+	uint32_t off = cached_tail & (cq_entries - 1);
+
+	if (cached_tail - head > cq_entries) {
+		violation("the completion queue's head ran over its tail");
+		return false;
+	}
+	if (!from_overflow && !overflow.empty())
+		return false;
+	if (need == 2 && off + 1 == cq_entries) {
+		if (cached_tail - head == cq_entries)
+			return false;
+		cqes[off].user_data = 0;
+		cqes[off].res = 0;
+		cqes[off].flags = DRX_IORING_CQE_F_SKIP;
+		cached_tail++;
+		fillers++;
+		off = 0;
+	}
+	if (std::min(cq_entries - (cached_tail - head), cq_entries - off) <
+	    need)
+		return false;
+	*idx = mixed ? off : off * 2;
+	cached_tail += need;
+	return true;
+}
+
+/* io_zcrx_queue_cqe(): never goes to the overflow list. */
+bool FakeRing::post_data(uint64_t user_data, uint32_t len, uint64_t off)
+{
+	uint32_t idx;
+
+	if (!cq_place(true, false, &idx))
+		return false;
+	cqes[idx].user_data = user_data;
+	cqes[idx].res = static_cast<int32_t>(len);
+	cqes[idx].flags = IORING_CQE_F_MORE | (mixed ? DRX_IORING_CQE_F_32 : 0);
+	auto *half = reinterpret_cast<struct drx_zcrx_cqe *>(&cqes[idx + 1]);
+	half->off = off | (cqe_has_token ? area_token : 0);
+	half->pad = 0;
+	return true;
+}
+
+bool FakeRing::post_short(const Overflow &cqe, bool from_overflow)
+{
+	uint32_t idx;
+
+	if (!cq_place(false, from_overflow, &idx))
+		return false;
+	cqes[idx].user_data = cqe.user_data;
+	cqes[idx].res = cqe.res;
+	cqes[idx].flags = cqe.flags;
+	return true;
+}
+
+void FakeRing::post(uint64_t user_data, int res, uint32_t flags)
+{
+	const Overflow cqe = { user_data, res, flags };
+
+	if (!post_short(cqe, false)) {
+		overflow.push_back(cqe);
+		__atomic_or_fetch(&sq_flags, IORING_SQ_CQ_OVERFLOW,
+				  __ATOMIC_RELAXED);
+	}
+}
+
+void FakeRing::flush_overflow()
+{
+	while (!overflow.empty() && post_short(overflow.front(), true))
+		overflow.pop_front();
+	if (overflow.empty())
+		__atomic_and_fetch(&sq_flags, ~IORING_SQ_CQ_OVERFLOW,
+				   __ATOMIC_RELAXED);
+	cq_commit();
+}
+
+void FakeRing::forge(uint64_t user_data, int res, uint32_t flags, uint64_t off)
+{
+	uint32_t idx;
+	const bool wide = !mixed || flags & DRX_IORING_CQE_F_32;
+
+	if (!cq_place(wide, true, &idx)) {
+		violation("no room for a forged completion");
+		return;
+	}
+	cqes[idx].user_data = user_data;
+	cqes[idx].res = res;
+	cqes[idx].flags = flags;
+	if (wide) {
+		auto *half =
+			reinterpret_cast<struct drx_zcrx_cqe *>(&cqes[idx + 1]);
+
+		half->off = off;
+		half->pad = 0;
+	}
+	cq_commit();
+}
+
+/* -- sockets ---------------------------------------------------------------- */
+
+void FakeRing::send(int fd, uint64_t len)
+{
+	sockets[fd].unsent += len;
+}
+
+void FakeRing::end(int fd, int error)
+{
+	sockets[fd].ends = true;
+	sockets[fd].error = error;
+}
+
+void FakeRing::send_copied(int fd, uint64_t len)
+{
+	Socket &socket = sockets[fd];
+
+	while (len) {
+		const auto n =
+			static_cast<uint32_t>(std::min<uint64_t>(len, PAGE));
+
+		socket.queue.push_back(
+			{ NO_CHUNK, 0, n, true, socket.position });
+		socket.position += n;
+		len -= n;
+	}
+}
+
+void FakeRing::inject(int fd, int res)
+{
+	sockets[fd].inject.push_back(res);
+}
+
+uint64_t FakeRing::armed(int fd) const
+{
+	const auto it = sockets.find(fd);
+
+	return it == sockets.end() || !it->second.armed ? 0 :
+							  it->second.user_data;
+}
+
+uint64_t FakeRing::left(int fd) const
+{
+	const auto it = sockets.find(fd);
+	uint64_t len;
+
+	if (it == sockets.end())
+		return 0;
+	len = it->second.unsent;
+	for (const Piece &piece : it->second.queue)
+		len += piece.len;
+	return len;
+}
+
+void FakeRing::finish(Socket &socket, int res)
+{
+	socket.armed = false;
+	post(socket.user_data, res, 0);
+}
+
+/* The NIC places packets of one socket; false where it could not. */
+bool FakeRing::nic(int fd, Socket &socket)
+{
+	bool done = false;
+
+	while (socket.unsent) {
+		uint64_t most = std::min<uint64_t>(socket.unsent, piece_max);
+		uint32_t len;
+
+		if (nic_chunk == NO_CHUNK) {
+			if (!get_chunk(&nic_chunk))
+				return done;
+			nic_fill = 0;
+		}
+		most = std::min<uint64_t>(most, chunk_len - nic_fill);
+		len = static_cast<uint32_t>(most);
+		if (shuffle && most > piece_min)
+			len = static_cast<uint32_t>(
+				piece_min + rng() % (most - piece_min + 1));
+		const uint32_t off = nic_fill;
+		fill(static_cast<uint64_t>(nic_chunk) * chunk_len + off, fd,
+		     socket.position, len);
+		refs[nic_chunk]++;
+		socket.queue.push_back(
+			{ nic_chunk, off, len, false, socket.position });
+		socket.position += len;
+		socket.unsent -= len;
+		nic_fill += len;
+		done = true;
+		if (!pack || nic_fill == chunk_len) {
+			put_chunk(nic_chunk, true);
+			nic_chunk = NO_CHUNK;
+		}
+		if (shuffle && rng() % 4 == 0)
+			break;
+	}
+	return done;
+}
+
+/* io_zcrx_recv(): deliver what is in the socket; false where nothing came. */
+bool FakeRing::receive(Socket &socket)
+{
+	bool done = false;
+
+	if (!socket.inject.empty()) {
+		const int res = socket.inject.front();
+
+		socket.inject.pop_front();
+		finish(socket, res);
+		return true;
+	}
+	for (uint32_t i = 0; i < burst && !socket.queue.empty(); i++) {
+		Piece piece = socket.queue.front();
+
+		if (piece.copied) {
+			if (dmabuf) {
+				finish(socket, uncopyable);
+				return true;
+			}
+			/* io_alloc_fallback_niov(): the free list only. */
+			if (free_list.empty()) {
+				finish(socket, -ENOMEM);
+				return true;
+			}
+			piece.chunk = free_list.front();
+			piece.off = 0;
+			free_list.pop_front();
+			refs[piece.chunk] = 1;
+			int fd = -1;
+			for (auto &s : sockets)
+				if (&s.second == &socket)
+					fd = s.first;
+			fill(static_cast<uint64_t>(piece.chunk) * chunk_len, fd,
+			     piece.position, piece.len);
+		}
+		if (!post_data(socket.user_data, piece.len,
+			       static_cast<uint64_t>(piece.chunk) * chunk_len +
+				       piece.off)) {
+			if (piece.copied)
+				put_chunk(piece.chunk, false);
+			nospc++;
+			finish(socket, -ENOSPC);
+			return true;
+		}
+		if (piece.copied && stats) {
+			__atomic_add_fetch(&stats->copy_count, 1,
+					   __ATOMIC_RELAXED);
+			__atomic_add_fetch(&stats->copy_bytes, piece.len,
+					   __ATOMIC_RELAXED);
+		}
+		user_refs[piece.chunk]++;
+		most_in_chunk = std::max(most_in_chunk, user_refs[piece.chunk]);
+		socket.queue.pop_front();
+		done = true;
+	}
+	if (socket.queue.empty() && !socket.unsent && socket.ends) {
+		finish(socket, socket.error);
+		return true;
+	}
+	return done;
+}
+
+void FakeRing::work()
+{
+	world();
+}
+
+void FakeRing::world()
+{
+	std::vector<std::pair<const int, Socket> *> order;
+
+	for (auto &s : sockets)
+		order.push_back(&s);
+	if (shuffle)
+		std::shuffle(order.begin(), order.end(), rng);
+	for (auto *s : order) {
+		if (shuffle && rng() % 3 == 0)
+			continue;
+		if (s->second.unsent)
+			(void)nic(s->first, s->second);
+		if (s->second.armed)
+			(void)receive(s->second);
+	}
+	if (!hold_cancelled) {
+		for (Socket *socket : cancelled)
+			finish(*socket, -ECANCELED);
+		cancelled.clear();
+	}
+	cq_commit();
+}
