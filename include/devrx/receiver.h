@@ -19,9 +19,9 @@
  * and that requires SINGLE_ISSUER: linux/io_uring/zcrx.c, io_uring.c). For
  * more threads open a receiver for each, on a queue of its own.
  *
- * Fork: a child has no part in the receiver. Every call there returns -EPERM
- * (cause "forked"), but for devrx_receiver_close(), which drops the child's
- * copy without touching the parent's; call it, or exec, or exit: until then
+ * Fork: a child has no part in the receiver. Calls that would touch the ring
+ * return -EPERM there (cause "forked"); info, stats and cause still answer, and
+ * devrx_receiver_close() drops the child's copy without touching the parent's; call it, or exec, or exit: until then
  * the child's descriptors keep the queue taken after the parent's end.
  *
  * Sockets: TCP over IPv4 or IPv6, connected or accepted, without O_NONBLOCK,
@@ -241,6 +241,8 @@ struct devrx_receiver_stats {
  *   -ENODATA     no-provider-adopted: the driver's new page pool did not take
  *                the memory (header split off in the driver);
  *   -ENOSYS      io-uring-missing; attach-refused;
+ *   -EPROTO      zcrx-layout: the kernel told places outside the refill ring's
+ *                region;
  *   -ENETDOWN, -EAGAIN  nic-down: the driver wants the NIC up;
  *   -EFAULT      os-error: the memory's host pages cannot be pinned;
  *   others       attach-refused where the exporter's errno passes through,
@@ -301,8 +303,9 @@ DEVRX_API int devrx_receiver_remove(struct devrx_receiver *rx, int sockfd);
  *
  * Return: the number of fragments, 0 after @timeout_ns; or
  *   -EINVAL   @n is 0;
- *   -ENOBUFS  all of max_fragments are out, and nothing was delivered: release
- *             some;
+ *   -ENOBUFS  nothing was delivered, and nothing can be before fragments are
+ *             released: all of max_fragments are out, or every connection
+ *             waits for a chunk of a host area;
  *   -ENOTCONN no connection is added, and none of the ended ones has its last
  *             fragment still to come: there is nothing to wait for;
  *   -EINTR    a signal came before anything else;

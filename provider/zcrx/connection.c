@@ -96,6 +96,7 @@ void drx_conn_enter(struct devrx_receiver *rx, struct drx_conn *conn,
 		break;
 	case DRX_CONN_STARVED:
 		list_push(rx, &rx->starved, conn);
+		rx->nr_starved++;
 		break;
 	case DRX_CONN_ENDING:
 		list_push(rx, &rx->ending, conn);
@@ -244,6 +245,7 @@ void drx_conns_unstarve(struct devrx_receiver *rx)
 	(void)drx_refill_flush(rx);
 	while ((conn = drx_conn_pop(rx, &rx->starved)))
 		drx_conn_enter(rx, conn, DRX_CONN_TO_ARM);
+	rx->nr_starved = 0;
 }
 
 /* Cancel an armed receive; its last completion still comes. */
@@ -375,6 +377,7 @@ int devrx_receiver_remove(struct devrx_receiver *rx, int sockfd)
 		break;
 	case DRX_CONN_STARVED:
 		list_unlink(rx, &rx->starved, conn);
+		rx->nr_starved--;
 		conn_end(rx, conn, -ECANCELED);
 		break;
 	case DRX_CONN_ARMED:

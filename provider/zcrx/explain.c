@@ -134,6 +134,11 @@ int drx_explain_register(int err, const struct devrx_queue *q,
 {
 	struct devrx_queue_info info = { .size = sizeof(info) };
 
+	if (err == -EPROTO)
+		return drx_fail(cause, err, "zcrx-layout",
+				"report it with the output of devrx info",
+				"the kernel told a layout of the refill ring "
+				"that its region does not hold");
 	if (err == -EPERM)
 		return drx_fail(cause, err, "cap-net-admin",
 				"run as root, or with AmbientCapabilities="

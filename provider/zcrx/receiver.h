@@ -88,6 +88,7 @@ struct devrx_receiver {
 	/* When a connection begins or ends. */
 	struct drx_conn_list to_arm;
 	struct drx_conn_list starved;
+	uint64_t nr_starved; /* on that list */
 	struct drx_conn_list ending;
 	uint32_t free_conn;
 	uint32_t *by_fd; /* connection of a descriptor, or DRX_NONE */

@@ -280,6 +280,8 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 			return -ENOBUFS;
 		if (!rx->stats.connections)
 			return -ENOTCONN;
+		if (rx->nr_starved == rx->stats.connections)
+			return -ENOBUFS;
 		drx_conns_arm(rx);
 		err = enter(rx, deadline);
 		got = collect(rx, frags, n);

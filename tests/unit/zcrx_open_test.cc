@@ -200,29 +200,29 @@ const Bad bad_opens[] = {
 	  [](Rig &r) {
 		  r.fake.reg_answer = [](auto &reg) { reg.rq_entries *= 2; };
 	  },
-	  -EPROTO, "attach-refused" },
+	  -EPROTO, "zcrx-layout" },
 	{ "HeadBehindTheHeader",
 	  [](Rig &r) {
 		  r.fake.reg_answer = [](auto &reg) { reg.offsets.head = 128; };
 	  },
-	  -EPROTO, "attach-refused" },
+	  -EPROTO, "zcrx-layout" },
 	{ "TailBehindTheHeader",
 	  [](Rig &r) {
 		  r.fake.reg_answer = [](auto &reg) { reg.offsets.tail = 125; };
 	  },
-	  -EPROTO, "attach-refused" },
+	  -EPROTO, "zcrx-layout" },
 	{ "EntriesBeyondTheRegion",
 	  [](Rig &r) {
 		  r.fake.reg_answer = [](auto &reg) { reg.offsets.rqes = 129; };
 	  },
-	  -EPROTO, "attach-refused" },
+	  -EPROTO, "zcrx-layout" },
 	{ "EntriesFarBeyond",
 	  [](Rig &r) {
 		  r.fake.reg_answer = [](auto &reg) {
 			  reg.offsets.rqes = UINT32_MAX;
 		  };
 	  },
-	  -EPROTO, "attach-refused" },
+	  -EPROTO, "zcrx-layout" },
 };
 
 INSTANTIATE_TEST_SUITE_P(All, Refused, testing::ValuesIn(bad_opens),
@@ -511,6 +511,8 @@ TEST(Explain, EachErrnoHasItsCause)
 		const char *id;
 	} table[] = {
 		{ -EPERM, 1, 4096, "cap-net-admin" },
+		{ -EPROTO, 1, 4096, "zcrx-layout" },
+		{ -EPROTO, 2, 4096, "zcrx-layout" },
 		{ -EEXIST, 1, 4096, "queue-busy" },
 		{ -EBUSY, 1, 4096, "attach-refused" },
 		{ -EOPNOTSUPP, 1, 4096, "nic-unsupported" },
