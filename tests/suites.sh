@@ -63,6 +63,19 @@ suite_unit() {
 	done
 }
 
+# run_vm SERIES OUTPUT: the suite in the VM.
+run_vm() {
+	start "$top/tests/vm/boot.sh" --kernel "$1" --timeout "${DEVRX_VM_TIMEOUT:-360}" \
+		--no-module -- /devrx/tests/vm/suite.sh >"$2" 2>&1 </dev/null
+	join "$started"
+}
+
+# emulator_fault SERIES: the kernel changes its own code (static keys) by way of
+# int3. QEMU with a thread for each CPU can run the old and the new code mixed,
+# which ends in an int3 that nobody put there; it was seen while the kernel booted,
+# before any module of ours was loaded. No bug of a driver looks like it.
+emulator_fault() { grep -qaE 'Oops: int3|int3: 0000' "$log/vm-$1.log"; }
+
 suite_vm() {
 	local series from to rc ok
 	build_preset dev && finish_vm_setup || {
@@ -72,10 +85,13 @@ suite_vm() {
 	for series in "${vm_series[@]}"; do
 		to=$log/test-vm-$series.log ok=1
 		from=$(started_at)
-		start "$top/tests/vm/boot.sh" --kernel "$series" --timeout "${DEVRX_VM_TIMEOUT:-360}" \
-			--no-module -- /devrx/tests/vm/suite.sh >"$to" 2>&1 </dev/null
-		join "$started"
+		run_vm "$series" "$to"
 		rc=$?
+		if ((rc)) && emulator_fault "$series"; then
+			echo '  the emulator mixed old and new code (int3); once more, on one thread' >&2
+			DEVRX_VM_THREADS=single run_vm "$series" "$to"
+			rc=$?
+		fi
 		if ((rc == 70)); then
 			echo "fail $series/kernel log" >>"$results/all"
 			grep -a -A 40 '^vm: ' "$to" >"$results/details.vm-$series"

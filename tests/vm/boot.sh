@@ -152,9 +152,9 @@ p9() { # TAG PATH [,readonly=on]
 }
 # shellcheck disable=SC2054 # QEMU's own commas
 qemu=(qemu-system-x86_64 -name "devrx-$series" -nodefaults -no-user-config -display none
-	-no-reboot -accel tcg,thread=multi -cpu max -smp "$smp" -m "$mem"
+	-no-reboot -accel "tcg,thread=${DEVRX_VM_THREADS:-multi}" -cpu max -smp "$smp" -m "$mem"
 	-kernel "$dir/vmlinux" -initrd "$dir/initrd.gz"
-	-append "console=ttyS0 loglevel=5 panic=-1 tsc=reliable mitigations=off log_buf_len=8M hugepages=192 $append"
+	-append "console=ttyS0 loglevel=5 panic=-1 tsc=reliable no_timer_check mitigations=off log_buf_len=8M hugepages=192 $append"
 	-serial "file:${console//,/,,}")
 p9 root "$dir/root" ,readonly=on
 p9 devrx "$top" ,readonly=on
