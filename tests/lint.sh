@@ -51,7 +51,7 @@ mapfile -d '' -t files < <(
 code=() shell=() man=() source=()
 for file in "${files[@]}"; do
 	case $file in
-	kernel/softnic/*) ;; # the kernel's style is checkpatch's to judge
+	kernel/softnic/* | kernel/vram/*) ;; # the kernel's style is checkpatch's to judge
 	*.c | *.h | *.cc) code+=("$file") ;;
 	*.[1-8]) man+=("$file") ;;
 	esac

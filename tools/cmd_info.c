@@ -22,7 +22,7 @@ static const char help[] =
 	"\n"
 	"  --memory KIND       allocate a little of this kind; say where it "
 	"is\n"
-	"  --device NAME       of this device, or DMA heap\n"
+	"  --device NAME       of this device, DMA heap or vram layout\n"
 	"  --size SIZE         so much (default 4M)\n"
 	"  --hugetlb           backed by huge pages\n"
 	"  -j, --json          one JSON object on a line instead\n"

@@ -15,7 +15,7 @@ const char recv_help[] =
 	"  --queue N|last      on this rx queue (default last)\n"
 	"  --memory KIND       into this kind of memory (default udmabuf);\n"
 	"                      \"devrx info\" lists them\n"
-	"  --device NAME       of this device, or DMA heap\n"
+	"  --device NAME       of this device, DMA heap or vram layout\n"
 	"  --size SIZE         of this size (default 64M)\n"
 	"  --hugetlb           backed by huge pages\n"
 	"  --chunk SIZE        in chunks of this size (default one page)\n"

@@ -45,14 +45,16 @@ enum devrx_placement {
 /**
  * struct devrx_memory_opts - what to allocate or import
  * @size: sizeof(struct devrx_memory_opts), set by DEVRX_MEMORY_OPTS_INIT
- * @kind: provider's name: "host", "udmabuf", "dmaheap"; borrowed for the call
+ * @kind: provider's name: "host", "udmabuf", "dmaheap", "vram"; borrowed for
+ *      the call
  * @provider: a provider of your own (see devrx/provider.h) instead of @kind;
  *      borrowed, must outlive the memory; NULL otherwise
- * @device: which device of that kind, for "dmaheap" the heap's name; NULL for
- *      the default ("system"), and for kinds that have no devices; borrowed for
- *      the call
+ * @device: which device of that kind; for "dmaheap" the heap's name, for "vram"
+ *      the layout "page", "64k", "1m" or "block"; NULL for the default
+ *      ("system", "64k"), and for kinds that have no devices; borrowed for the
+ *      call
  * @len: bytes; rounded up to what the kind needs (the page size, 2 MiB with
- *      hugetlb). For devrx_memory_import() 0 or exactly the dmabuf's length
+ *      hugetlb, the layout's piece with "vram"). For devrx_memory_import() 0 or exactly the dmabuf's length
  * @placement: enum devrx_placement that must be proved, or
  *      DEVRX_PLACEMENT_UNKNOWN for any
  * @flags: DEVRX_MEMORY_F_*; unknown bits are refused
@@ -122,9 +124,10 @@ struct devrx_memory_info {
  *                pages of 2 MiB;
  *                placement-unproved: the placement that was required could
  *                not be proved (nothing stays allocated);
- *   -ENOENT      udmabuf-missing, heap-missing: the kernel or this machine
- *                does not have the device node;
- *   -EACCES      udmabuf-access, heap-access: no permission on the node;
+ *   -ENOENT      udmabuf-missing, heap-missing, vram-missing: the kernel or
+ *                this machine does not have the device node;
+ *   -EACCES      udmabuf-access, heap-access, vram-access: no permission on
+ *                the node;
  *   -EFBIG       udmabuf-limit: above /sys/module/udmabuf/parameters/
  *                size_limit_mb (64 through Linux 7.2);
  *   -ENOMEM      out-of-memory, hugetlb-exhausted: no memory, no huge pages;
@@ -147,8 +150,9 @@ DEVRX_API int devrx_memory_alloc(struct devrx_memory **ret,
  * @opts: @len, @placement, @flags (none yet) and @cause count; NULL for any
  *        dmabuf. The kind becomes "import"
  *
- * The placement is what the exporter's name proves: udmabuf and the system
- * heap are host memory by construction; of any other exporter it is unknown.
+ * The placement is what the exporter's name proves: udmabuf, the system heap and
+ * devrx_vram are host memory by construction; of any other exporter it is
+ * unknown.
  *
  * Context: may sleep.
  * Return: 0 or

@@ -6,8 +6,8 @@
  * the memory is the whole dmabuf. An import is one more provider, which no
  * name finds; the descriptor travels beside its options.
  *
- * What the exporter says of itself decides the placement. udmabuf and the
- * system heap can hold nothing but host memory. Any other is unknown: zcrx
+ * What the exporter says of itself decides the placement. udmabuf, the system
+ * heap and devrx_vram can hold nothing but host memory. Any other is unknown: zcrx
  * attaches statically (dma_buf_attach() without move_notify), and that makes
  * amdgpu and xe move a buffer from device to host memory without an error. The
  * name would not tell those two apart from others: all of DRM says "drm".
@@ -38,7 +38,8 @@ static void place_by_exporter(struct devrx_backing *backing)
 			       "the exporter's name cannot be read from /proc");
 		return;
 	}
-	if (!strcmp(name, "udmabuf") || !strcmp(name, "system")) {
+	if (!strcmp(name, "udmabuf") || !strcmp(name, "system") ||
+	    !strcmp(name, "devrx_vram")) {
 		backing->placement = DEVRX_PLACEMENT_HOST;
 		(void)snprintf(backing->proof, sizeof(backing->proof),
 			       "exporter %s, which has only host memory", name);

@@ -8,6 +8,7 @@
 extern const struct devrx_provider drx_host_provider;
 extern const struct devrx_provider drx_udmabuf_provider;
 extern const struct devrx_provider drx_dmaheap_provider;
+extern const struct devrx_provider drx_vram_provider;
 
 /*
  * Make a memory of @provider, a complete table, with @opts, which are checked

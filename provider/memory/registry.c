@@ -9,11 +9,13 @@
 
 #include "memory/kinds.h"
 
-/* In order of preference: what a NIC can write to as a dmabuf comes first. */
+/* In order of preference: what a NIC can write to as a dmabuf comes first, what
+ * is for tests only last. */
 static const struct devrx_provider *const providers[] = {
 	&drx_udmabuf_provider,
 	&drx_dmaheap_provider,
 	&drx_host_provider,
+	&drx_vram_provider,
 };
 
 const struct devrx_provider *devrx_provider_at(unsigned int idx)

@@ -65,6 +65,21 @@ const RefusedCase refused[] = {
 	{ "DmaheapHasNoHugetlb", "dmaheap",
 	  [](devrx_memory_opts &o) { o.flags = DEVRX_MEMORY_F_HUGETLB; },
 	  -EOPNOTSUPP, "hugetlb-unsupported" },
+	{ "VramLenWrapsWhenRounded", "vram",
+	  [](devrx_memory_opts &o) { o.len = UINT64_MAX; }, -EINVAL,
+	  "memory-len" },
+	{ "VramBlockAboveItsLimit", "vram",
+	  [](devrx_memory_opts &o) {
+		  o.device = "block";
+		  o.len = (UINT64_C(2) << 30) + 1;
+	  },
+	  -EINVAL, "memory-len" },
+	{ "VramHasNoSuchLayout", "vram",
+	  [](devrx_memory_opts &o) { o.device = "2m"; }, -EINVAL,
+	  "opts-invalid" },
+	{ "VramHasNoHugetlb", "vram",
+	  [](devrx_memory_opts &o) { o.flags = DEVRX_MEMORY_F_HUGETLB; },
+	  -EOPNOTSUPP, "hugetlb-unsupported" },
 	{ "HostIsNotDevice", "host",
 	  [](devrx_memory_opts &o) { o.placement = DEVRX_PLACEMENT_DEVICE; },
 	  -EOPNOTSUPP, "placement-unproved" },
@@ -323,8 +338,8 @@ TEST(MemoryProviders, AreFoundByNumberAndByName)
 		EXPECT_NE(provider->free, nullptr);
 		EXPECT_STRNE(provider->summary, "");
 	}
-	EXPECT_EQ(names,
-		  (std::vector<std::string>{ "udmabuf", "dmaheap", "host" }));
+	EXPECT_EQ(names, (std::vector<std::string>{ "udmabuf", "dmaheap",
+						    "host", "vram" }));
 	EXPECT_EQ(devrx_provider_at(UINT32_MAX), nullptr);
 	EXPECT_EQ(devrx_provider_find("gpu"), nullptr);
 	EXPECT_EQ(devrx_provider_find(nullptr), nullptr);

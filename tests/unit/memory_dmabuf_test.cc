@@ -35,6 +35,12 @@ bool FakeHeap(Outcome &o)
 	       CannotDo(o, "/dev/dma_heap/system");
 }
 
+bool FakeVram(Outcome &o)
+{
+	return WriteFile("/dev/devrx_vram", "") ||
+	       CannotDo(o, "/dev/devrx_vram");
+}
+
 bool SetLimit(Outcome &o, const char *mib)
 {
 	return (!mkdir("/sys/module/udmabuf", 0755) &&
@@ -165,6 +171,22 @@ const NodeCase nodes[] = {
 	  Nothing, -EMFILE, "os-error", "", true },
 	{ "HeapIoctlFails", "dmaheap", FakeHeap, Nothing, -ENOTTY, "os-error",
 	  "", false },
+	{ "VramMissing", "vram", [](Outcome &) { return true; }, Nothing,
+	  -ENOENT, "vram-missing", "insmod devrx_vram.ko", true },
+	{ "VramWithoutDriver", "vram",
+	  [](Outcome &o) { return DriverlessNode(o, "/dev/devrx_vram"); },
+	  Nothing, -ENOENT, "vram-missing", "insmod devrx_vram.ko", true },
+	{ "VramWithoutPermission", "vram",
+	  [](Outcome &o) {
+		  return FakeVram(o) && !chmod("/dev/devrx_vram", 0) &&
+			 ObeyFileModes(o);
+	  },
+	  Nothing, -EACCES, "vram-access", "ls -l /dev/devrx_vram", true },
+	{ "VramWithoutDescriptors", "vram",
+	  [](Outcome &o) { return FakeVram(o) && LeaveDescriptors(o, 0); },
+	  Nothing, -EMFILE, "os-error", "", true },
+	{ "VramIoctlFails", "vram", FakeVram, Nothing, -ENOTTY, "os-error", "",
+	  false },
 };
 
 /* Whatever a case could not prepare is a reason to skip, never a pass. */

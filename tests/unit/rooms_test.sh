@@ -34,7 +34,8 @@ never() {
 may() {
 	case $1 in
 	util) echo 'util/[a-z0-9_]+\.h' ;;
-	memory | nic) echo "(util|$1)/[a-z0-9_]+\.h" ;;
+	memory) echo '(util|memory)/[a-z0-9_]+\.h|kernel/vram/devrx_vram\.h' ;;
+	nic) echo '(util|nic)/[a-z0-9_]+\.h' ;;
 	zcrx) echo '(util|zcrx)/[a-z0-9_]+\.h|memory/memory\.h|nic/nic\.h' ;;
 	*) return 1 ;;
 	esac

@@ -355,11 +355,7 @@ TEST_F(Refusals, MemoryThatCannotBePinned)
 		  outcome(-EFAULT, "os-error"));
 }
 
-TEST_F(Refusals, ExporterThatRefusesTheNic)
-{
-	GTEST_SKIP() << "no exporter that refuses a NIC is at hand (a qxl "
-			"device's would)";
-}
+/* An exporter that refuses the NIC is vram, told to: vram_life_test.cc. */
 
 TEST_F(Refusals, OneMemoryTwice)
 {

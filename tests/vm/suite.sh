@@ -29,6 +29,9 @@ esac
 	exit 1
 }
 
+# Software device memory; its tests say so when it is missing.
+[[ -e /sys/module/devrx_vram ]] || insmod "${DEVRX_MODULES:?}/vram/devrx_vram.ko"
+
 # A second exporter of dmabufs; a test that misses it says so.
 modprobe -q vgem 2>/dev/null
 
@@ -46,6 +49,10 @@ rc=$?
 }
 [[ ! -e /sys/module/devrx_softnic ]] || {
 	echo "suite: devrx_softnic is still loaded" >&2
+	((rc && rc != 77)) || rc=1
+}
+[[ ! -e /sys/module/devrx_vram ]] || rmmod devrx_vram || {
+	echo "suite: devrx_vram cannot be removed" >&2
 	((rc && rc != 77)) || rc=1
 }
 exit "$rc"
