@@ -191,8 +191,9 @@ struct sn_rss;
 /**
  * struct sn_port - one end of a pair; netdev_priv() of its net_device
  * @dev:	the net_device
- * @peer:	the other end; set before registration. Neither end is freed
- *		before both are unregistered, so the data path may follow it.
+ * @peer:	the other end; set before registration. Both are unregistered
+ *		together and neither is freed before, so the data path and
+ *		whoever holds the RTNL may follow it.
  * @rules:	ntuple rules; written under the instance lock, read under RCU
  * @rss:	hash key and table; same protection
  * @ring_size:	frames a wire holds; instance lock, data path READ_ONCE()
@@ -213,8 +214,16 @@ struct sn_port {
 	struct sn_tx_stats	txs[SN_MAX_QUEUES];
 };
 
+/* sn_main.c */
+struct device *sn_parent(void);
+
+/* sn_link.c */
+int sn_link_init(void);
+void sn_link_exit(void);
+
 /* sn_netdev.c */
-struct net_device *sn_netdev_alloc(struct device *parent, unsigned int port_nr);
+struct net_device *sn_netdev_alloc(const char *name, unsigned char assign_type,
+				   unsigned int queues);
 int sn_set_queues(struct sn_port *port, unsigned int count);
 
 /* sn_wire.c */
