@@ -219,6 +219,8 @@ static void sn_setup(struct net_device *dev)
 	dev->ethtool_ops = &sn_ethtool_ops;
 	dev->queue_mgmt_ops = &sn_queue_mgmt_ops;
 	dev->needs_free_netdev = true;
+	/* We read a dmabuf that is sent through its DMA addresses. */
+	dev->netmem_tx = NETMEM_TX_DMA;
 
 	/* netpoll transmits with interrupts off, which our locks are not for. */
 	dev->priv_flags |= IFF_LIVE_ADDR_CHANGE | IFF_DISABLE_NETPOLL;

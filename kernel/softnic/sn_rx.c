@@ -5,13 +5,9 @@
  * of the skb, payload to chunks of the page pool.
  *
  * With header/data split on, no payload byte of a TCP frame longer than
- * hds-thresh is ever in the head. A provider's chunks may be memory that the
- * kernel has no struct page for; their DMA address is the only handle, and
- * nothing but the copy that stands for the DMA touches them.
+ * hds-thresh is ever in the head, unless a fault asks for it.
  */
-#include <linux/dma-direct.h>
 #include <linux/etherdevice.h>
-#include <linux/highmem.h>
 #include <linux/timekeeping.h>
 #include <net/checksum.h>
 #include <net/ip6_checksum.h>
@@ -38,13 +34,6 @@ struct sn_layout {
 	unsigned int		payload;
 	unsigned int		rest;
 	bool			placed;
-};
-
-/* A position in the frame from which the "DMA" reads on. */
-struct sn_cursor {
-	const struct sk_buff	*skb;
-	unsigned int		frag;
-	unsigned int		off;	/* in the head while frag is 0 */
 };
 
 static void sn_layout(struct sn_rxq *rxq, struct sk_buff *src,
@@ -74,50 +63,6 @@ static void sn_layout(struct sn_rxq *rxq, struct sk_buff *src,
 	l->placed = page_pool_is_unreadable(l->pool);
 }
 
-/* Copy from one page fragment, which may be in highmem and span pages. */
-static void sn_copy_frag(const skb_frag_t *frag, unsigned int off, void *to,
-			 unsigned int len)
-{
-	u32 p_off, p_len, copied;
-	struct page *p;
-	void *from;
-
-	skb_frag_foreach_page(frag, skb_frag_off(frag) + off, len,
-			      p, p_off, p_len, copied) {
-		from = kmap_local_page(p);
-		memcpy(to + copied, from + p_off, p_len);
-		kunmap_local(from);
-	}
-}
-
-/* Return: false when the frame ends before @len bytes. */
-static bool sn_copy(struct sn_cursor *cur, void *to, unsigned int len)
-{
-	const struct skb_shared_info *shinfo = skb_shinfo(cur->skb);
-	unsigned int size, n;
-
-	for (; len; to += n, len -= n) {
-		if (cur->frag > shinfo->nr_frags)
-			return false;
-
-		size = cur->frag ? skb_frag_size(&shinfo->frags[cur->frag - 1])
-				 : skb_headlen(cur->skb);
-		n = min(len, size - cur->off);
-		if (cur->frag)
-			sn_copy_frag(&shinfo->frags[cur->frag - 1], cur->off,
-				     to, n);
-		else
-			memcpy(to, cur->skb->data + cur->off, n);
-
-		cur->off += n;
-		if (cur->off == size) {
-			cur->frag++;
-			cur->off = 0;
-		}
-	}
-	return true;
-}
-
 /* Take buffers for @len bytes and hang them on @skb, still empty. Small pieces
  * share a chunk, which matters when chunks are large: one packet for each would
  * exhaust a provider at once. A frame of 64 KiB takes 16 pages, one less than
@@ -145,55 +90,6 @@ static bool sn_reserve(struct sk_buff *skb, struct page_pool *pool,
 		skb_add_rx_frag_netmem(skb, i, netmem, off, n, truesize);
 	}
 	return true;
-}
-
-/* The CPU's address of a provider's chunk. The parent device is not behind an
- * IOMMU and its mask admits all memory, so DMA addresses are physical ones.
- *
- * Return: NULL when the memory is not the CPU's to write, for example that of a
- * PCI device.
- */
-static void *sn_chunk_address(struct page_pool *pool, netmem_ref netmem,
-			      unsigned int off)
-{
-	phys_addr_t phys;
-
-	phys = dma_to_phys(pool->p.dev,
-			   page_pool_get_dma_addr_netmem(netmem)) + off;
-	return pfn_valid(PHYS_PFN(phys)) ? phys_to_virt(phys) : NULL;
-}
-
-/* The "DMA": fill the buffers of @skb from the frame.
- *
- * Return: 0, or the counter of the reason to drop the frame.
- */
-static int sn_fill(struct sk_buff *skb, struct page_pool *pool,
-		   struct sn_cursor *cur)
-{
-	struct skb_shared_info *shinfo = skb_shinfo(skb);
-	unsigned int i, off, len;
-	netmem_ref netmem;
-	void *to;
-
-	for (i = 0; i < shinfo->nr_frags; i++) {
-		netmem = skb_frag_netmem(&shinfo->frags[i]);
-		off = skb_frag_off(&shinfo->frags[i]);
-		len = skb_frag_size(&shinfo->frags[i]);
-
-		to = netmem_address(netmem);
-		if (to)
-			to += off;
-		else
-			to = sn_chunk_address(pool, netmem, off);
-		if (unlikely(!to))
-			return SN_RX_DROP_UNREACHABLE;
-		if (unlikely(!sn_copy(cur, to, len)))
-			return SN_RX_DROP_BAD;
-		if (netmem_is_net_iov(netmem))
-			page_pool_dma_sync_netmem_for_cpu(pool, netmem, off,
-							  len);
-	}
-	return 0;
 }
 
 /* Verify a TCP checksum that the sender has filled in. @skb has the headers. */
@@ -282,15 +178,16 @@ static int sn_build(struct sn_rxq *rxq, struct sk_buff *skb,
 	u64 start;
 	int drop;
 
-	if (unlikely(!sn_copy(&cur, skb_put(skb, l->head), l->head)))
-		return SN_RX_DROP_BAD;
+	drop = sn_copy(&cur, skb_put(skb, l->head), l->head);
+	if (unlikely(drop))
+		return drop;
 	if (unlikely(!sn_set_csum(skb, src)))
 		return SN_RX_DROP_BAD;
 	if (unlikely(!sn_reserve(skb, l->pool, l->rest)))
 		return l->placed ? SN_RX_DROP_NO_CHUNK : SN_RX_DROP_NO_MEMORY;
 
 	start = ktime_get_ns();
-	drop = sn_fill(skb, l->pool, &cur);
+	drop = sn_fill(skb, &cur, l->pool);
 	if (unlikely(drop))
 		return drop;
 

@@ -239,6 +239,22 @@ extern const struct netdev_queue_mgmt_ops sn_queue_mgmt_ops;
 int sn_queue_up(struct sn_port *port, unsigned int idx);
 void sn_queues_down(struct sn_port *port, unsigned int from, unsigned int to);
 
+/**
+ * struct sn_cursor - a position in a frame
+ * @skb:	the frame
+ * @frag:	0 for the head, else 1 + index of the fragment
+ * @off:	offset in there
+ */
+struct sn_cursor {
+	const struct sk_buff	*skb;
+	unsigned int		frag;
+	unsigned int		off;
+};
+
+/* sn_copy.c */
+int sn_copy(struct sn_cursor *cur, void *to, unsigned int len);
+int sn_fill(struct sk_buff *skb, struct sn_cursor *cur, struct page_pool *pool);
+
 /* sn_rx.c */
 int sn_poll(struct napi_struct *napi, int budget);
 
