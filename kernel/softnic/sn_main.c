@@ -73,15 +73,19 @@ static int __init sn_init(void)
 	if (err)
 		return err;
 
+	sn_debugfs_init();
 	err = sn_link_init();
-	if (err)
+	if (err) {
+		sn_debugfs_exit();
 		sn_parent_exit();
+	}
 	return err;
 }
 
 static void __exit sn_exit(void)
 {
 	sn_link_exit();
+	sn_debugfs_exit();
 	sn_parent_exit();
 }
 

@@ -180,6 +180,7 @@ static int sn_dev_init(struct net_device *dev)
 	}
 
 	dev->dev_port = nr;
+	sn_debugfs_add(netdev_priv(dev));
 	return 0;
 }
 
@@ -187,6 +188,7 @@ static void sn_dev_uninit(struct net_device *dev)
 {
 	struct sn_port *port = netdev_priv(dev);
 
+	sn_debugfs_remove(port);
 	sn_ntuple_free(port);
 	sn_rss_free(port);
 	ida_free(&sn_port_nrs, dev->dev_port);
@@ -217,6 +219,7 @@ static void sn_setup(struct net_device *dev)
 
 	dev->netdev_ops = &sn_netdev_ops;
 	dev->ethtool_ops = &sn_ethtool_ops;
+	dev->stat_ops = &sn_stat_ops;
 	dev->queue_mgmt_ops = &sn_queue_mgmt_ops;
 	dev->needs_free_netdev = true;
 	/* We read a dmabuf that is sent through its DMA addresses. */

@@ -27,6 +27,7 @@
  * @payload:	bytes of TCP payload; 0 for everything but TCP
  * @rest:	bytes in @pool
  * @placed:	@pool belongs to a memory provider
+ * @split:	headers and data were to be split, so @pool was for the data
  */
 struct sn_layout {
 	struct page_pool	*pool;
@@ -34,6 +35,7 @@ struct sn_layout {
 	unsigned int		payload;
 	unsigned int		rest;
 	bool			placed;
+	bool			split;
 };
 
 static void sn_layout(struct sn_rxq *rxq, struct sk_buff *src,
@@ -41,6 +43,7 @@ static void sn_layout(struct sn_rxq *rxq, struct sk_buff *src,
 {
 	struct sn_port *port = rxq->port;
 	struct sn_cb *cb = sn_cb(src);
+	struct sn_faults *f = &port->faults;
 	bool hds = READ_ONCE(port->hds);
 	unsigned int whole;
 
@@ -48,13 +51,16 @@ static void sn_layout(struct sn_rxq *rxq, struct sk_buff *src,
 	whole = hds ? READ_ONCE(port->hds_thresh) : SN_COPYBREAK;
 
 	l->pool = rxq->pools.pages;
+	l->split = false;
 	if (!cb->is_tcp) {
 		l->head = min(src->len, SN_COPYBREAK);
 	} else if (src->len <= whole) {
 		l->head = src->len;
 	} else {
-		l->head = cb->hdr_len;
-		if (hds)
+		l->head = min(cb->hdr_len + READ_ONCE(f->linear_head),
+			      src->len);
+		l->split = hds && !READ_ONCE(f->payload_in_pages);
+		if (l->split)
 			l->pool = rxq->pools.data;
 	}
 
@@ -113,6 +119,7 @@ static bool sn_tcp_csum_ok(const struct sk_buff *skb, struct sk_buff *src)
  * CHECKSUM_PARTIAL: the bytes never leave memory, and the receiver can still
  * forward the packet. One that is in the packet is verified here for TCP,
  * because the stack cannot read a provider's chunks; the rest is the stack's.
+ * What comes in a provider's chunks has been verified where it was received.
  */
 static bool sn_set_csum(struct sk_buff *skb, struct sk_buff *src)
 {
@@ -121,7 +128,7 @@ static bool sn_set_csum(struct sk_buff *skb, struct sk_buff *src)
 					    src->csum_offset);
 
 	if (sn_cb(src)->is_tcp) {
-		if (!sn_tcp_csum_ok(skb, src))
+		if (skb_frags_readable(src) && !sn_tcp_csum_ok(skb, src))
 			return false;
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
 	}
@@ -183,6 +190,8 @@ static int sn_build(struct sn_rxq *rxq, struct sk_buff *skb,
 		return drop;
 	if (unlikely(!sn_set_csum(skb, src)))
 		return SN_RX_DROP_BAD;
+	if (l->split && sn_fault_take(&rxq->port->faults.no_chunk))
+		return SN_RX_DROP_NO_CHUNK;
 	if (unlikely(!sn_reserve(skb, l->pool, l->rest)))
 		return l->placed ? SN_RX_DROP_NO_CHUNK : SN_RX_DROP_NO_MEMORY;
 
@@ -203,11 +212,27 @@ static void sn_count_drop(struct sn_rxq *rxq, int drop)
 	u64_stats_update_end(&rxq->stats.sync);
 }
 
+/* Is it this frame's turn to be dropped on request? */
+static bool sn_nth(struct sn_rxq *rxq)
+{
+	u32 every = READ_ONCE(rxq->port->faults.drop_every);
+
+	if (likely(!every) || ++rxq->nth < every)
+		return false;
+	rxq->nth = 0;
+	return true;
+}
+
 static void sn_receive(struct sn_rxq *rxq, struct sk_buff *src, int budget)
 {
 	struct sn_layout l;
 	struct sk_buff *skb;
 	int drop;
+
+	if (sn_nth(rxq)) {
+		drop = SN_RX_DROP_FAULT;
+		goto drop;
+	}
 
 	sn_layout(rxq, src, &l);
 	skb = napi_alloc_skb(&rxq->napi, l.head);
@@ -233,20 +258,30 @@ drop:
 						       SKB_DROP_REASON_NOMEM);
 }
 
+static bool sn_is_stopped(const struct sn_rxq *rxq)
+{
+	return READ_ONCE(rxq->port->faults.stopped_queues) &
+	       BIT(rxq - rxq->port->rxq);
+}
+
 /* NAPI poll of one receive queue; the only place where it receives. */
 int sn_poll(struct napi_struct *napi, int budget)
 {
 	struct sn_rxq *rxq = container_of(napi, struct sn_rxq, napi);
 	struct sk_buff *skb;
-	int done;
+	int done = 0;
 
-	for (done = 0; done < budget; done++) {
+	if (unlikely(sn_is_stopped(rxq)))
+		goto out;
+
+	for (; done < budget; done++) {
 		skb = sn_wire_pop(rxq);
 		if (!skb)
 			break;
 		sn_receive(rxq, skb, budget);
 	}
 
+out:
 	if (done < budget)
 		napi_complete_done(napi, done);
 	return done;

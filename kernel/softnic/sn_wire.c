@@ -127,6 +127,20 @@ void sn_wire_close(struct sn_rxq *rxq)
 	__skb_queue_purge_reason(&rxq->batch, SKB_DROP_REASON_QUEUE_PURGE);
 }
 
+/**
+ * sn_wire_kick() - have a receive queue look at its wire again
+ * @rxq:	the receive queue; need not exist
+ */
+void sn_wire_kick(struct sn_rxq *rxq)
+{
+	struct sn_wire *wire = &rxq->wire;
+
+	spin_lock_bh(&wire->q.lock);
+	if (wire->live)
+		napi_schedule(&rxq->napi);
+	spin_unlock_bh(&wire->q.lock);
+}
+
 u64 sn_wire_dropped(struct sn_wire *wire)
 {
 	u64 dropped;

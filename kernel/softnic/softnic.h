@@ -126,11 +126,13 @@ enum sn_rx_counter {
 	SN_RX_LINEAR_PACKETS,
 	SN_RX_LINEAR_BYTES,
 	SN_RX_COPY_NS,
-	SN_RX_DROP_NO_CHUNK,
+	SN_RX_FIRST_DROP,
+	SN_RX_DROP_NO_CHUNK = SN_RX_FIRST_DROP,
 	SN_RX_DROP_NO_MEMORY,
 	SN_RX_DROP_UNREACHABLE,
 	SN_RX_DROP_BAD,
 	SN_RX_DROP_RING_FULL,
+	SN_RX_DROP_FAULT,
 	SN_NR_RX,
 };
 
@@ -174,6 +176,7 @@ struct sn_pools {
  * @pools:	changed under the instance lock while @napi is disabled
  * @batch:	frames taken off @wire and not yet received
  * @stats:	survive down and up
+ * @nth:	frames since the last that a fault has dropped; NAPI only
  * @wire:	where the peer's transmit queues put their frames
  */
 struct sn_rxq {
@@ -182,11 +185,43 @@ struct sn_rxq {
 	struct sn_pools		pools;
 	struct sk_buff_head	batch;
 	struct sn_rx_stats	stats;
+	u32			nth;
 	struct sn_wire		wire ____cacheline_aligned_in_smp;
 };
 
 struct sn_rules;
 struct sn_rss;
+
+/**
+ * struct sn_faults - what shall go wrong; written by debugfs at any time
+ * @linear_head:	payload bytes that stay in the head of a split frame
+ * @drop_every:		each queue drops every so manieth frame; 0 none
+ * @payload_in_pages:	split payload goes to pages, not to the provider
+ * @stopped_queues:	bits of the queues that do not receive
+ * @no_chunk:		split frames that find no chunk from now on
+ * @fail_alloc:		queue restarts that shall get no memory
+ * @fail_start:		queue restarts that shall fail in the middle
+ * @dir:		where it is in debugfs
+ *
+ * The data path reads with READ_ONCE() what it does not count down.
+ */
+struct sn_faults {
+	u32		linear_head;
+	u32		drop_every;
+	bool		payload_in_pages;
+	u32		stopped_queues;
+	atomic_t	no_chunk;
+	atomic_t	fail_alloc;
+	atomic_t	fail_start;
+	struct dentry	*dir;
+};
+
+/* Return: true as many times as @left says. */
+static inline bool sn_fault_take(atomic_t *left)
+{
+	return unlikely(atomic_read(left) > 0) &&
+	       atomic_dec_if_positive(left) >= 0;
+}
 
 /**
  * struct sn_port - one end of a pair; netdev_priv() of its net_device
@@ -199,6 +234,7 @@ struct sn_rss;
  * @ring_size:	frames a wire holds; instance lock, data path READ_ONCE()
  * @hds:	header/data split is on; same
  * @hds_thresh:	frames up to this length are not split; same
+ * @faults:	what shall go wrong
  * @rxq:	receive queues; those below real_num_rx_queues run while up
  * @txs:	transmit statistics
  */
@@ -210,6 +246,7 @@ struct sn_port {
 	u32			ring_size;
 	u32			hds_thresh;
 	bool			hds;
+	struct sn_faults	faults;
 	struct sn_rxq		rxq[SN_MAX_QUEUES];
 	struct sn_tx_stats	txs[SN_MAX_QUEUES];
 };
@@ -232,6 +269,7 @@ int sn_wire_push(struct sn_rxq *rxq, struct sk_buff *skb, unsigned int txq);
 struct sk_buff *sn_wire_pop(struct sn_rxq *rxq);
 void sn_wire_open(struct sn_wire *wire);
 void sn_wire_close(struct sn_rxq *rxq);
+void sn_wire_kick(struct sn_rxq *rxq);
 u64 sn_wire_dropped(struct sn_wire *wire);
 
 /* sn_queue.c */
@@ -280,10 +318,17 @@ int sn_rss_get(struct net_device *dev, struct ethtool_rxfh_param *rxfh);
 int sn_rss_set(struct net_device *dev, struct ethtool_rxfh_param *rxfh,
 	       struct netlink_ext_ack *extack);
 
+/* sn_debugfs.c */
+void sn_debugfs_init(void);
+void sn_debugfs_exit(void);
+void sn_debugfs_add(struct sn_port *port);
+void sn_debugfs_remove(struct sn_port *port);
+
 /* sn_ethtool.c */
 extern const struct ethtool_ops sn_ethtool_ops;
 
 /* sn_stats.c */
+extern const struct netdev_stat_ops sn_stat_ops;
 void sn_stats_init(struct sn_port *port);
 void sn_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *s);
 int sn_stats_count(struct net_device *dev, int sset);
