@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ntuple rules: TCP flows to queues by addresses and ports (ethtool -N). The
- * rules are an array ordered by location, and the first that matches wins. A
- * change publishes a new array; the data path reads it under RCU.
+ * ntuple rules: TCP flows to queues, or to RSS contexts, by addresses and ports
+ * (ethtool -N). The rules are an array ordered by location, and the first that
+ * matches wins. A change publishes a new array; the data path reads it under
+ * RCU.
  */
 #include <linux/netdevice.h>
 #include <linux/slab.h>
@@ -15,12 +16,14 @@
  * @key:	tuple to compare, already masked
  * @mask:	bits of the tuple that count
  * @nr_words:	words in use, which also tells IPv4 from IPv6
+ * @context:	RSS context that chooses the queue, if @fs says so
  * @fs:		as the user gave it
  */
 struct sn_rule {
 	__be32				key[SN_TUPLE_WORDS];
 	__be32				mask[SN_TUPLE_WORDS];
 	u8				nr_words;
+	u32				context;
 	struct ethtool_rx_flow_spec	fs;
 };
 
@@ -48,21 +51,28 @@ static bool sn_rule_matches(const struct sn_rule *rule,
  * sn_ntuple_lookup() - find the queue that a rule gives a TCP flow
  * @port:	receiving port
  * @flow:	the flow, with ports
+ * @hash:	its hash
  *
  * Context: RCU read side.
  * Return: the queue, or -ENOENT when no rule matches.
  */
-int sn_ntuple_lookup(struct sn_port *port, const struct sn_flow *flow)
+int sn_ntuple_lookup(struct sn_port *port, const struct sn_flow *flow, u32 hash)
 {
 	const struct sn_rules *rules = rcu_dereference(port->rules);
+	const struct sn_rule *rule;
 	unsigned int i;
 
 	if (!rules || !(port->dev->features & NETIF_F_NTUPLE))
 		return -ENOENT;
 
-	for (i = 0; i < rules->nr; i++)
-		if (sn_rule_matches(&rules->rule[i], flow))
-			return rules->rule[i].fs.ring_cookie;
+	for (i = 0; i < rules->nr; i++) {
+		rule = &rules->rule[i];
+		if (!sn_rule_matches(rule, flow))
+			continue;
+		if (rule->fs.flow_type & FLOW_RSS)
+			return sn_context_queue(port, rule->context, hash);
+		return rule->fs.ring_cookie;
+	}
 	return -ENOENT;
 }
 
@@ -85,8 +95,9 @@ static __be32 sn_ports(__be16 psrc, __be16 pdst)
 
 /* Translate the user's rule, refusing all that we cannot match on. */
 static int sn_rule_parse(struct sn_rule *rule,
-			 const struct ethtool_rx_flow_spec *fs)
+			 const struct ethtool_rxnfc *cmd)
 {
+	const struct ethtool_rx_flow_spec *fs = &cmd->fs;
 	const struct ethtool_tcpip4_spec *k4 = &fs->h_u.tcp_ip4_spec;
 	const struct ethtool_tcpip4_spec *m4 = &fs->m_u.tcp_ip4_spec;
 	const struct ethtool_tcpip6_spec *k6 = &fs->h_u.tcp_ip6_spec;
@@ -94,7 +105,7 @@ static int sn_rule_parse(struct sn_rule *rule,
 	__be32 key, mask;
 
 	memset(rule, 0, sizeof(*rule));
-	switch (fs->flow_type) {
+	switch (fs->flow_type & ~FLOW_RSS) {
 	case TCP_V4_FLOW:
 		if (m4->tos)
 			return -EINVAL;
@@ -112,10 +123,11 @@ static int sn_rule_parse(struct sn_rule *rule,
 		mask = sn_ports(m6->psrc, m6->pdst);
 		break;
 	default:
-		/* Other protocols; VLAN, MAC and RSS context extensions. */
+		/* Other protocols; VLAN and MAC extensions. */
 		return -EINVAL;
 	}
 	sn_rule_words(rule, &key, &mask, 1);
+	rule->context = cmd->rss_context;
 	rule->fs = *fs;
 	return 0;
 }
@@ -177,8 +189,9 @@ static int sn_rules_update(struct sn_port *port, u32 location,
 }
 
 static int sn_ntuple_insert(struct sn_port *port,
-			    struct ethtool_rx_flow_spec *fs)
+			    struct ethtool_rxnfc *cmd)
 {
+	struct ethtool_rx_flow_spec *fs = &cmd->fs;
 	struct sn_rule rule;
 	int location, err;
 
@@ -196,7 +209,7 @@ static int sn_ntuple_insert(struct sn_port *port,
 		return location;
 
 	fs->location = location;
-	err = sn_rule_parse(&rule, fs);
+	err = sn_rule_parse(&rule, cmd);
 	if (err)
 		return err;
 	return sn_rules_update(port, location, &rule);
@@ -215,7 +228,7 @@ int sn_ntuple_set(struct net_device *dev, struct ethtool_rxnfc *cmd)
 
 	switch (cmd->cmd) {
 	case ETHTOOL_SRXCLSRLINS:
-		return sn_ntuple_insert(port, &cmd->fs);
+		return sn_ntuple_insert(port, cmd);
 	case ETHTOOL_SRXCLSRLDEL:
 		if (!sn_rule_find(port, cmd->fs.location))
 			return -ENOENT;
@@ -265,6 +278,7 @@ int sn_ntuple_get(struct net_device *dev, struct ethtool_rxnfc *cmd,
 		if (!rule)
 			return -ENOENT;
 		cmd->fs = rule->fs;
+		cmd->rss_context = rule->context;
 		return 0;
 	case ETHTOOL_GRXCLSRLALL:
 		return sn_ntuple_list(port, cmd, rule_locs);

@@ -15,8 +15,20 @@
 
 #define SN_NIBBLES	(SN_TUPLE_WORDS * 8)
 
+#define SN_HASH_L3	(RXH_IP_SRC | RXH_IP_DST)
+#define SN_HASH_L4	(RXH_L4_B_0_1 | RXH_L4_B_2_3)
+
+/**
+ * struct sn_rss - how frames are spread
+ * @rcu:	for freeing
+ * @no_ports:	kinds of flow (see sn_rss_kind()) whose ports do not count
+ * @key:	Toeplitz key
+ * @indir:	the main table
+ * @part:	hash of each value of each nibble under @key
+ */
 struct sn_rss {
 	struct rcu_head	rcu;
+	u8		no_ports;
 	u8		key[SN_RSS_KEY_LEN];
 	u8		indir[SN_RSS_INDIR_LEN];
 	u32		part[SN_NIBBLES][16];
@@ -50,22 +62,36 @@ static void sn_rss_precompute(struct sn_rss *rss)
 	}
 }
 
+/* Of those whose ports can be read. Return: a bit for sn_rss.no_ports. */
+static u8 sn_rss_kind(bool udp, bool ipv6)
+{
+	return BIT(2 * udp + ipv6);
+}
+
 /**
  * sn_rss_hash() - Toeplitz hash of a flow's tuple
  * @port:	receiving port
  * @flow:	the flow
+ * @l4:		whether the hash covers ports
  *
  * Context: RCU read side.
  * Return: the hash; 0 for frames that are not IP.
  */
-u32 sn_rss_hash(struct sn_port *port, const struct sn_flow *flow)
+u32 sn_rss_hash(struct sn_port *port, const struct sn_flow *flow, bool *l4)
 {
 	const struct sn_rss *rss = rcu_dereference(port->rss);
 	const u8 *byte = (const u8 *)flow->tuple;
-	unsigned int i;
+	unsigned int i, nr_words = flow->nr_words;
 	u32 hash = 0;
+	u8 kind;
 
-	for (i = 0; i < flow->nr_words * 4; i++)
+	kind = sn_rss_kind(flow->ip_proto == IPPROTO_UDP,
+			   flow->nr_words == SN_TUPLE_WORDS_V6);
+	*l4 = flow->ports && !(rss->no_ports & kind);
+	if (flow->ports && !*l4)
+		nr_words--;
+
+	for (i = 0; i < nr_words * 4; i++)
 		hash ^= rss->part[2 * i][byte[i] >> 4] ^
 			rss->part[2 * i + 1][byte[i] & 15];
 	return hash;
@@ -139,6 +165,63 @@ int sn_rss_init(struct sn_port *port)
 void sn_rss_free(struct sn_port *port)
 {
 	kfree(rcu_dereference_protected(port->rss, true));
+}
+
+/* Return: the kind of flow, or 0 when it has no ports to choose. */
+static u8 sn_rss_flow_type(u32 flow_type)
+{
+	switch (flow_type) {
+	case TCP_V4_FLOW:
+		return sn_rss_kind(false, false);
+	case TCP_V6_FLOW:
+		return sn_rss_kind(false, true);
+	case UDP_V4_FLOW:
+		return sn_rss_kind(true, false);
+	case UDP_V6_FLOW:
+		return sn_rss_kind(true, true);
+	default:
+		return 0;
+	}
+}
+
+int sn_rss_get_fields(struct net_device *dev,
+		      struct ethtool_rxfh_fields *fields)
+{
+	const struct sn_rss *rss = sn_rss(netdev_priv(dev));
+	u8 kind = sn_rss_flow_type(fields->flow_type);
+
+	fields->data = SN_HASH_L3;
+	if (kind && !(rss->no_ports & kind))
+		fields->data |= SN_HASH_L4;
+	return 0;
+}
+
+int sn_rss_set_fields(struct net_device *dev,
+		      const struct ethtool_rxfh_fields *fields,
+		      struct netlink_ext_ack *extack)
+{
+	struct sn_port *port = netdev_priv(dev);
+	struct sn_rss *old = sn_rss(port), *new;
+	u8 kind = sn_rss_flow_type(fields->flow_type);
+
+	if (fields->data != SN_HASH_L3 &&
+	    (!kind || fields->data != (SN_HASH_L3 | SN_HASH_L4))) {
+		NL_SET_ERR_MSG_MOD(extack,
+				   "hashed are both addresses, and both ports or none");
+		return -EINVAL;
+	}
+
+	new = kmemdup(old, sizeof(*old), GFP_KERNEL);
+	if (!new)
+		return -ENOMEM;
+	if (fields->data & SN_HASH_L4)
+		new->no_ports &= ~kind;
+	else
+		new->no_ports |= kind;
+
+	rcu_assign_pointer(port->rss, new);
+	kfree_rcu(old, rcu);
+	return 0;
 }
 
 u32 sn_rss_key_size(struct net_device *dev)

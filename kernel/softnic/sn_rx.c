@@ -57,8 +57,10 @@ static void sn_layout(struct sn_rxq *rxq, struct sk_buff *src,
 	} else if (src->len <= whole) {
 		l->head = src->len;
 	} else {
-		l->head = min(cb->hdr_len + READ_ONCE(f->linear_head),
-			      src->len);
+		l->head = cb->hdr_len;
+		if (hds)
+			l->head += min(READ_ONCE(f->linear_head),
+				       src->len - l->head);
 		l->split = hds && !READ_ONCE(f->payload_in_pages);
 		if (l->split)
 			l->pool = rxq->pools.data;

@@ -108,14 +108,12 @@ static void sn_parse(const struct sk_buff *skb, struct sn_flow *flow)
 	flow->l4_off = off;
 }
 
-static void sn_set_cb(struct sk_buff *skb, const struct sn_flow *flow, u32 hash)
+static void sn_set_cb(struct sk_buff *skb, const struct sn_flow *flow)
 {
 	struct sn_cb *cb = sn_cb(skb);
 	const struct tcphdr *th;
 	struct tcphdr buf;
 
-	cb->hash = hash;
-	cb->l4_hash = flow->ports;
 	cb->is_tcp = false;
 	if (!flow->ports || flow->ip_proto != IPPROTO_TCP)
 		return;
@@ -139,19 +137,19 @@ static void sn_set_cb(struct sk_buff *skb, const struct sn_flow *flow, u32 hash)
  */
 unsigned int sn_steer(struct sn_port *port, struct sk_buff *skb)
 {
+	struct sn_cb *cb = sn_cb(skb);
 	struct sn_flow flow;
 	int queue = -ENOENT;
-	u32 hash;
 
 	sn_parse(skb, &flow);
+	sn_set_cb(skb, &flow);
 
 	rcu_read_lock();
-	hash = sn_rss_hash(port, &flow);
-	sn_set_cb(skb, &flow, hash);
-	if (sn_cb(skb)->is_tcp)
-		queue = sn_ntuple_lookup(port, &flow);
+	cb->hash = sn_rss_hash(port, &flow, &cb->l4_hash);
+	if (cb->is_tcp)
+		queue = sn_ntuple_lookup(port, &flow, cb->hash);
 	if (queue < 0)
-		queue = sn_rss_queue(port, hash);
+		queue = sn_rss_queue(port, cb->hash);
 	rcu_read_unlock();
 
 	return queue;

@@ -41,6 +41,9 @@
 
 #define SN_MAX_RULES		64
 
+/* RSS contexts, the main table included. */
+#define SN_MAX_CONTEXTS		16
+
 #define SN_RSS_KEY_LEN		40
 #define SN_RSS_INDIR_LEN	128
 
@@ -189,6 +192,7 @@ struct sn_rxq {
 	struct sn_wire		wire ____cacheline_aligned_in_smp;
 };
 
+struct sn_context;
 struct sn_rules;
 struct sn_rss;
 
@@ -230,7 +234,9 @@ static inline bool sn_fault_take(atomic_t *left)
  *		together and neither is freed before, so the data path and
  *		whoever holds the RTNL may follow it.
  * @rules:	ntuple rules; written under the instance lock, read under RCU
- * @rss:	hash key and table; same protection
+ * @rss:	hash key, fields and table; same protection
+ * @contexts:	further tables; written under the core's rss_lock, read under
+ *		RCU; the first is not used
  * @ring_size:	frames a wire holds; instance lock, data path READ_ONCE()
  * @hds:	header/data split is on; same
  * @hds_thresh:	frames up to this length are not split; same
@@ -243,6 +249,7 @@ struct sn_port {
 	struct sn_port		*peer;
 	struct sn_rules __rcu	*rules;
 	struct sn_rss __rcu	*rss;
+	struct sn_context __rcu	*contexts[SN_MAX_CONTEXTS];
 	u32			ring_size;
 	u32			hds_thresh;
 	bool			hds;
@@ -300,7 +307,8 @@ int sn_poll(struct napi_struct *napi, int budget);
 unsigned int sn_steer(struct sn_port *port, struct sk_buff *skb);
 
 /* sn_ntuple.c */
-int sn_ntuple_lookup(struct sn_port *port, const struct sn_flow *flow);
+int sn_ntuple_lookup(struct sn_port *port, const struct sn_flow *flow,
+		     u32 hash);
 int sn_ntuple_get(struct net_device *dev, struct ethtool_rxnfc *cmd,
 		  u32 *rule_locs);
 int sn_ntuple_set(struct net_device *dev, struct ethtool_rxnfc *cmd);
@@ -310,13 +318,29 @@ void sn_ntuple_free(struct sn_port *port);
 int sn_rss_init(struct sn_port *port);
 void sn_rss_free(struct sn_port *port);
 int sn_rss_spread(struct sn_port *port, unsigned int count);
-u32 sn_rss_hash(struct sn_port *port, const struct sn_flow *flow);
+u32 sn_rss_hash(struct sn_port *port, const struct sn_flow *flow, bool *l4);
 unsigned int sn_rss_queue(struct sn_port *port, u32 hash);
 u32 sn_rss_key_size(struct net_device *dev);
 u32 sn_rss_indir_size(struct net_device *dev);
 int sn_rss_get(struct net_device *dev, struct ethtool_rxfh_param *rxfh);
 int sn_rss_set(struct net_device *dev, struct ethtool_rxfh_param *rxfh,
 	       struct netlink_ext_ack *extack);
+int sn_rss_get_fields(struct net_device *dev,
+		      struct ethtool_rxfh_fields *fields);
+int sn_rss_set_fields(struct net_device *dev,
+		      const struct ethtool_rxfh_fields *fields,
+		      struct netlink_ext_ack *extack);
+
+/* sn_context.c */
+int sn_context_create(struct net_device *dev, struct ethtool_rxfh_context *ctx,
+		      const struct ethtool_rxfh_param *rxfh,
+		      struct netlink_ext_ack *extack);
+int sn_context_modify(struct net_device *dev, struct ethtool_rxfh_context *ctx,
+		      const struct ethtool_rxfh_param *rxfh,
+		      struct netlink_ext_ack *extack);
+int sn_context_remove(struct net_device *dev, struct ethtool_rxfh_context *ctx,
+		      u32 id, struct netlink_ext_ack *extack);
+unsigned int sn_context_queue(struct sn_port *port, u32 id, u32 hash);
 
 /* sn_debugfs.c */
 void sn_debugfs_init(void);
