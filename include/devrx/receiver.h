@@ -373,12 +373,13 @@ DEVRX_API int devrx_receiver_cause(const struct devrx_receiver *rx,
  * @flags: 0 or DEVRX_CLOSE_F_ABANDON
  *
  * Connections that are still added are not closed, only no longer received.
+ * With ABANDON the bytes of fragments that are out stay readable until the
+ * memory is bound anew or freed.
+ *
  * The kernel tears its side down in its own time: the queue may stay taken for
- * some milliseconds more, which the next open waits for. Another of its after-
- * effects: a blocking system call that this thread makes next may end once with
- * -EINTR (or -EAGAIN under a socket timeout) although no signal came. With ABANDON the
- * bytes of fragments that are out stay readable until the memory is bound
- * anew or freed.
+ * some milliseconds more, which the next open waits for. And a blocking system
+ * call that this thread makes next may end once with -EINTR (or -EAGAIN under
+ * a socket timeout) although no signal came.
  *
  * Return: 0; -EINVAL (unknown flag); -EBUSY (cause "fragments-out") while
  *   fragments are out and ABANDON is not given: nothing has changed.
