@@ -3,6 +3,7 @@
  * The network device: open, stop, transmit, number of queues.
  */
 #include <linux/etherdevice.h>
+#include <linux/idr.h>
 #include <linux/if_vlan.h>
 #include <net/netdev_lock.h>
 #include <net/netdev_queues.h>
@@ -13,8 +14,9 @@
 #define SN_FEATURES	(NETIF_F_SG | NETIF_F_HIGHDMA | NETIF_F_HW_CSUM | \
 			 NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN)
 
+/* @segs: packets that a large one stands for, 0 when it is none. */
 static void sn_tx_count(struct net_device *dev, unsigned int txq,
-			unsigned int len, int ret)
+			unsigned int len, unsigned int segs, int ret)
 {
 	struct sn_port *port = netdev_priv(dev);
 	struct sn_tx_stats *s = &port->txs[txq];
@@ -24,6 +26,11 @@ static void sn_tx_count(struct net_device *dev, unsigned int txq,
 		u64_stats_inc(&s->v[SN_TX_PACKETS]);
 		u64_stats_add(&s->v[SN_TX_BYTES], len);
 		u64_stats_add(&s->v[SN_TX_STOP], ret);
+		if (segs) {
+			u64_stats_inc(&s->v[SN_TX_GSO_PACKETS]);
+			u64_stats_add(&s->v[SN_TX_GSO_BYTES], len);
+			u64_stats_add(&s->v[SN_TX_GSO_WIRE_PACKETS], segs);
+		}
 	} else if (ret == -EMSGSIZE) {
 		u64_stats_inc(&s->v[SN_TX_DROP_BAD_LENGTH]);
 	} else if (ret == -ENETDOWN) {
@@ -49,6 +56,7 @@ static netdev_tx_t sn_xmit(struct sk_buff *skb, struct net_device *dev)
 	unsigned int txq = skb_get_queue_mapping(skb);
 	struct sn_port *port = netdev_priv(dev);
 	struct sn_port *peer = port->peer;
+	unsigned int segs = skb_is_gso(skb) ? skb_shinfo(skb)->gso_segs : 0;
 	unsigned int len = skb->len;
 	int ret = -EMSGSIZE;
 
@@ -58,7 +66,7 @@ static netdev_tx_t sn_xmit(struct sk_buff *skb, struct net_device *dev)
 	if (unlikely(ret < 0))
 		kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY);
 
-	sn_tx_count(dev, txq, len, ret);
+	sn_tx_count(dev, txq, len, segs, ret);
 	return NETDEV_TX_OK;
 }
 
@@ -161,17 +169,46 @@ int sn_set_queues(struct sn_port *port, unsigned int count)
 	return sn_remove_queues(port, old, count);
 }
 
+/* Numbers of the ports below the parent device, as on a card with many. */
+static DEFINE_IDA(sn_port_nrs);
+
 static int sn_dev_init(struct net_device *dev)
 {
-	return sn_rss_init(netdev_priv(dev));
+	int err, nr;
+
+	/* The core takes the locks of both ends to unregister them. */
+	netdev_lockdep_set_classes(dev);
+
+	nr = ida_alloc_max(&sn_port_nrs, U16_MAX, GFP_KERNEL);
+	if (nr < 0)
+		return nr;
+
+	err = sn_rss_init(netdev_priv(dev));
+	if (err) {
+		ida_free(&sn_port_nrs, nr);
+		return err;
+	}
+
+	dev->dev_port = nr;
+	sn_debugfs_add(netdev_priv(dev));
+	return 0;
 }
 
 static void sn_dev_uninit(struct net_device *dev)
 {
 	struct sn_port *port = netdev_priv(dev);
 
+	sn_debugfs_remove(port);
 	sn_ntuple_free(port);
 	sn_rss_free(port);
+	ida_free(&sn_port_nrs, dev->dev_port);
+}
+
+static int sn_get_iflink(const struct net_device *dev)
+{
+	const struct sn_port *port = netdev_priv(dev);
+
+	return READ_ONCE(port->peer->dev->ifindex);
 }
 
 static const struct net_device_ops sn_netdev_ops = {
@@ -183,6 +220,7 @@ static const struct net_device_ops sn_netdev_ops = {
 	.ndo_get_stats64	= sn_get_stats64,
 	.ndo_set_mac_address	= eth_mac_addr,
 	.ndo_validate_addr	= eth_validate_addr,
+	.ndo_get_iflink		= sn_get_iflink,
 };
 
 static void sn_setup(struct net_device *dev)
@@ -191,7 +229,11 @@ static void sn_setup(struct net_device *dev)
 
 	dev->netdev_ops = &sn_netdev_ops;
 	dev->ethtool_ops = &sn_ethtool_ops;
+	dev->stat_ops = &sn_stat_ops;
 	dev->queue_mgmt_ops = &sn_queue_mgmt_ops;
+	dev->needs_free_netdev = true;
+	/* We read a dmabuf that is sent through its DMA addresses. */
+	dev->netmem_tx = NETMEM_TX_DMA;
 
 	/* netpoll transmits with interrupts off, which our locks are not for. */
 	dev->priv_flags |= IFF_LIVE_ADDR_CHANGE | IFF_DISABLE_NETPOLL;
@@ -220,26 +262,26 @@ static void sn_port_init(struct sn_port *port, struct net_device *dev)
 
 /**
  * sn_netdev_alloc() - make one end of a pair, not yet registered
- * @parent:	device that memory is mapped for
- * @port_nr:	0 or 1
+ * @name:		its name, or a pattern
+ * @assign_type:	NET_NAME_*
+ * @queues:		queues to begin with
  *
  * Return: the net_device, or NULL.
  */
-struct net_device *sn_netdev_alloc(struct device *parent, unsigned int port_nr)
+struct net_device *sn_netdev_alloc(const char *name, unsigned char assign_type,
+				   unsigned int queues)
 {
 	struct net_device *dev;
 
-	dev = alloc_netdev_mqs(sizeof(struct sn_port), "softnic%d",
-			       NET_NAME_ENUM, sn_setup, SN_MAX_QUEUES,
-			       SN_MAX_QUEUES);
+	dev = alloc_netdev_mqs(sizeof(struct sn_port), name, assign_type,
+			       sn_setup, SN_MAX_QUEUES, SN_MAX_QUEUES);
 	if (!dev)
 		return NULL;
 
-	SET_NETDEV_DEV(dev, parent);
-	dev->dev_port = port_nr;
+	SET_NETDEV_DEV(dev, sn_parent());
 	eth_hw_addr_random(dev);
 	sn_port_init(netdev_priv(dev), dev);
-	netif_set_real_num_queues(dev, SN_DEF_QUEUES, SN_DEF_QUEUES);
+	netif_set_real_num_queues(dev, queues, queues);
 	netif_carrier_off(dev);
 	return dev;
 }

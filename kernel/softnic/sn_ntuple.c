@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ntuple rules: TCP flows to queues by addresses and ports (ethtool -N). The
- * rules are an array ordered by location, and the first that matches wins. A
- * change publishes a new array; the data path reads it under RCU.
+ * ntuple rules: TCP and UDP flows to queues, or to RSS contexts, by addresses and
+ * ports (ethtool -N). The rules are an array ordered by location, and the first that
+ * matches wins. A change publishes a new array; the data path reads it under
+ * RCU.
  */
 #include <linux/netdevice.h>
 #include <linux/slab.h>
@@ -15,12 +16,16 @@
  * @key:	tuple to compare, already masked
  * @mask:	bits of the tuple that count
  * @nr_words:	words in use, which also tells IPv4 from IPv6
+ * @ip_proto:	TCP or UDP
+ * @context:	RSS context that chooses the queue, if @fs says so
  * @fs:		as the user gave it
  */
 struct sn_rule {
 	__be32				key[SN_TUPLE_WORDS];
 	__be32				mask[SN_TUPLE_WORDS];
 	u8				nr_words;
+	u8				ip_proto;
+	u32				context;
 	struct ethtool_rx_flow_spec	fs;
 };
 
@@ -33,36 +38,46 @@ struct sn_rules {
 static bool sn_rule_matches(const struct sn_rule *rule,
 			    const struct sn_flow *flow)
 {
-	unsigned int i;
+	const __be32 *mask = rule->mask + rule->nr_words;
+	const __be32 *key = rule->key + rule->nr_words;
+	const __be32 *word = flow->tuple + rule->nr_words;
 
-	if (rule->nr_words != flow->nr_words)
+	if (rule->nr_words != flow->nr_words ||
+	    rule->ip_proto != flow->ip_proto)
 		return false;
 	/* Ports are last and differ most. */
-	for (i = rule->nr_words; i--;)
-		if ((flow->tuple[i] & rule->mask[i]) != rule->key[i])
+	while (word > flow->tuple)
+		if ((*--word & *--mask) != *--key)
 			return false;
 	return true;
 }
 
 /**
- * sn_ntuple_lookup() - find the queue that a rule gives a TCP flow
+ * sn_ntuple_lookup() - find the queue that a rule gives a flow
  * @port:	receiving port
  * @flow:	the flow, with ports
+ * @hash:	its hash
  *
  * Context: RCU read side.
  * Return: the queue, or -ENOENT when no rule matches.
  */
-int sn_ntuple_lookup(struct sn_port *port, const struct sn_flow *flow)
+int sn_ntuple_lookup(struct sn_port *port, const struct sn_flow *flow, u32 hash)
 {
 	const struct sn_rules *rules = rcu_dereference(port->rules);
+	const struct sn_rule *rule;
 	unsigned int i;
 
 	if (!rules || !(port->dev->features & NETIF_F_NTUPLE))
 		return -ENOENT;
 
-	for (i = 0; i < rules->nr; i++)
-		if (sn_rule_matches(&rules->rule[i], flow))
-			return rules->rule[i].fs.ring_cookie;
+	for (i = 0; i < rules->nr; i++) {
+		rule = &rules->rule[i];
+		if (!sn_rule_matches(rule, flow))
+			continue;
+		if (rule->fs.flow_type & FLOW_RSS)
+			return sn_context_queue(port, rule->context, hash);
+		return rule->fs.ring_cookie;
+	}
 	return -ENOENT;
 }
 
@@ -83,10 +98,17 @@ static __be32 sn_ports(__be16 psrc, __be16 pdst)
 	return htonl(ntohs(psrc) << 16 | ntohs(pdst));
 }
 
+static u8 sn_rule_proto(u32 flow_type)
+{
+	return flow_type == TCP_V4_FLOW || flow_type == TCP_V6_FLOW ?
+	       IPPROTO_TCP : IPPROTO_UDP;
+}
+
 /* Translate the user's rule, refusing all that we cannot match on. */
 static int sn_rule_parse(struct sn_rule *rule,
-			 const struct ethtool_rx_flow_spec *fs)
+			 const struct ethtool_rxnfc *cmd)
 {
+	const struct ethtool_rx_flow_spec *fs = &cmd->fs;
 	const struct ethtool_tcpip4_spec *k4 = &fs->h_u.tcp_ip4_spec;
 	const struct ethtool_tcpip4_spec *m4 = &fs->m_u.tcp_ip4_spec;
 	const struct ethtool_tcpip6_spec *k6 = &fs->h_u.tcp_ip6_spec;
@@ -94,8 +116,10 @@ static int sn_rule_parse(struct sn_rule *rule,
 	__be32 key, mask;
 
 	memset(rule, 0, sizeof(*rule));
-	switch (fs->flow_type) {
+	switch (fs->flow_type & ~FLOW_RSS) {
 	case TCP_V4_FLOW:
+	case UDP_V4_FLOW:
+		/* UDP's part of the union has the same layout. */
 		if (m4->tos)
 			return -EINVAL;
 		sn_rule_words(rule, &k4->ip4src, &m4->ip4src, 1);
@@ -104,6 +128,7 @@ static int sn_rule_parse(struct sn_rule *rule,
 		mask = sn_ports(m4->psrc, m4->pdst);
 		break;
 	case TCP_V6_FLOW:
+	case UDP_V6_FLOW:
 		if (m6->tclass)
 			return -EINVAL;
 		sn_rule_words(rule, k6->ip6src, m6->ip6src, 4);
@@ -112,10 +137,12 @@ static int sn_rule_parse(struct sn_rule *rule,
 		mask = sn_ports(m6->psrc, m6->pdst);
 		break;
 	default:
-		/* Other protocols; VLAN, MAC and RSS context extensions. */
+		/* Other protocols; VLAN and MAC extensions. */
 		return -EINVAL;
 	}
 	sn_rule_words(rule, &key, &mask, 1);
+	rule->ip_proto = sn_rule_proto(fs->flow_type & ~FLOW_RSS);
+	rule->context = cmd->rss_context;
 	rule->fs = *fs;
 	return 0;
 }
@@ -177,8 +204,9 @@ static int sn_rules_update(struct sn_port *port, u32 location,
 }
 
 static int sn_ntuple_insert(struct sn_port *port,
-			    struct ethtool_rx_flow_spec *fs)
+			    struct ethtool_rxnfc *cmd)
 {
+	struct ethtool_rx_flow_spec *fs = &cmd->fs;
 	struct sn_rule rule;
 	int location, err;
 
@@ -196,7 +224,7 @@ static int sn_ntuple_insert(struct sn_port *port,
 		return location;
 
 	fs->location = location;
-	err = sn_rule_parse(&rule, fs);
+	err = sn_rule_parse(&rule, cmd);
 	if (err)
 		return err;
 	return sn_rules_update(port, location, &rule);
@@ -215,7 +243,7 @@ int sn_ntuple_set(struct net_device *dev, struct ethtool_rxnfc *cmd)
 
 	switch (cmd->cmd) {
 	case ETHTOOL_SRXCLSRLINS:
-		return sn_ntuple_insert(port, &cmd->fs);
+		return sn_ntuple_insert(port, cmd);
 	case ETHTOOL_SRXCLSRLDEL:
 		if (!sn_rule_find(port, cmd->fs.location))
 			return -ENOENT;
@@ -265,6 +293,7 @@ int sn_ntuple_get(struct net_device *dev, struct ethtool_rxnfc *cmd,
 		if (!rule)
 			return -ENOENT;
 		cmd->fs = rule->fs;
+		cmd->rss_context = rule->context;
 		return 0;
 	case ETHTOOL_GRXCLSRLALL:
 		return sn_ntuple_list(port, cmd, rule_locs);

@@ -202,7 +202,11 @@ static int sn_queue_mem_alloc(struct net_device *dev,
 			      struct netdev_queue_config *qcfg,
 			      void *mem, int idx)
 {
-	return sn_pools_alloc(netdev_priv(dev), qcfg, mem, idx);
+	struct sn_port *port = netdev_priv(dev);
+
+	if (sn_fault_take(&port->faults.fail_alloc))
+		return -ENOMEM;
+	return sn_pools_alloc(port, qcfg, mem, idx);
 }
 
 static void sn_queue_mem_free(struct net_device *dev, void *mem)
@@ -217,6 +221,10 @@ static int sn_queue_start(struct net_device *dev,
 	struct sn_rxq *rxq = &port->rxq[idx];
 
 	netdev_assert_locked(dev);
+
+	/* The core then starts the queue again with the memory it had. */
+	if (sn_fault_take(&port->faults.fail_start))
+		return -EIO;
 
 	sn_pools_attach(rxq, mem);
 	sn_napi_start(rxq);

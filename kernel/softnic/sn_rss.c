@@ -2,9 +2,9 @@
 /*
  * Receive side scaling: the Toeplitz hash of a flow selects an entry of the
  * indirection table (ethtool -x, -X). The hash is linear in its input, so each
- * key has a table with the hash of every value of every nibble, and hashing is
- * two look-ups for each byte. A change publishes a new object; the data path
- * reads it under RCU.
+ * key has a table with the hash of every value of every byte, and hashing is a
+ * look-up for each byte. A change publishes a new object; the data path reads it
+ * under RCU.
  */
 #include <linux/netdevice.h>
 #include <linux/slab.h>
@@ -13,13 +13,29 @@
 
 #include "softnic.h"
 
-#define SN_NIBBLES	(SN_TUPLE_WORDS * 8)
+#define SN_TUPLE_BYTES	(SN_TUPLE_WORDS * 4)
 
+#define SN_HASH_L3	(RXH_IP_SRC | RXH_IP_DST)
+#define SN_HASH_L4	(RXH_L4_B_0_1 | RXH_L4_B_2_3)
+#define SN_HASH_ALL	(SN_HASH_L3 | SN_HASH_L4)
+
+/* Flows that have ports: TCP or UDP, over IPv4 or IPv6; see sn_rss_kind(). */
+#define SN_RSS_KINDS	4
+
+/**
+ * struct sn_rss - how frames are spread
+ * @rcu:	for freeing
+ * @fields:	what counts for each kind of flow that has ports: RXH_* bits
+ * @key:	Toeplitz key
+ * @indir:	the main table
+ * @part:	hash of each value of each byte under @key
+ */
 struct sn_rss {
 	struct rcu_head	rcu;
+	u8		fields[SN_RSS_KINDS];
 	u8		key[SN_RSS_KEY_LEN];
 	u8		indir[SN_RSS_INDIR_LEN];
-	u32		part[SN_NIBBLES][16];
+	u32		part[SN_TUPLE_BYTES][256];
 };
 
 /* The 32 bits of the key that begin at @bit. */
@@ -33,41 +49,86 @@ static u32 sn_key_window(const u8 *key, unsigned int bit)
 
 static void sn_rss_precompute(struct sn_rss *rss)
 {
-	unsigned int i, value, bit;
+	unsigned int i, value, rest;
 
 	/* The last window needs the byte behind it. */
-	BUILD_BUG_ON(SN_NIBBLES / 2 + 4 > SN_RSS_KEY_LEN);
+	BUILD_BUG_ON(SN_TUPLE_BYTES + 4 > SN_RSS_KEY_LEN);
 
-	for (i = 0; i < SN_NIBBLES; i++) {
-		for (value = 0; value < 16; value++) {
-			rss->part[i][value] = 0;
-			for (bit = 0; bit < 4; bit++)
-				if (value & (8 >> bit))
-					rss->part[i][value] ^=
-						sn_key_window(rss->key,
-							      4 * i + bit);
+	/* A value's hash is that of its lowest bit and that of the others. */
+	for (i = 0; i < SN_TUPLE_BYTES; i++) {
+		rss->part[i][0] = 0;
+		for (value = 1; value < 256; value++) {
+			rest = value & (value - 1);
+			rss->part[i][value] = rss->part[i][rest] ^
+				sn_key_window(rss->key,
+					      8 * i + 7 - __ffs(value));
 		}
 	}
+}
+
+static unsigned int sn_rss_kind(bool udp, bool ipv6)
+{
+	return 2 * udp + ipv6;
+}
+
+/* Put the fields that count, of a flow with ports, behind each other. Return:
+ * bytes.
+ */
+static unsigned int sn_rss_input(const struct sn_flow *flow, u8 fields, u8 *in)
+{
+	unsigned int addr_len = flow->nr_words / 2 * 4;
+	const u8 *tuple = (const u8 *)flow->tuple;
+	unsigned int len = 0;
+
+	if (fields & RXH_IP_SRC) {
+		memcpy(in, tuple, addr_len);
+		len += addr_len;
+	}
+	if (fields & RXH_IP_DST) {
+		memcpy(in + len, tuple + addr_len, addr_len);
+		len += addr_len;
+	}
+	if (fields & RXH_L4_B_0_1) {
+		memcpy(in + len, tuple + 2 * addr_len, 2);
+		len += 2;
+	}
+	if (fields & RXH_L4_B_2_3) {
+		memcpy(in + len, tuple + 2 * addr_len + 2, 2);
+		len += 2;
+	}
+	return len;
 }
 
 /**
  * sn_rss_hash() - Toeplitz hash of a flow's tuple
  * @port:	receiving port
  * @flow:	the flow
+ * @l4:		whether the hash covers ports
  *
  * Context: RCU read side.
  * Return: the hash; 0 for frames that are not IP.
  */
-u32 sn_rss_hash(struct sn_port *port, const struct sn_flow *flow)
+u32 sn_rss_hash(struct sn_port *port, const struct sn_flow *flow, bool *l4)
 {
 	const struct sn_rss *rss = rcu_dereference(port->rss);
-	const u8 *byte = (const u8 *)flow->tuple;
-	unsigned int i;
+	bool ipv6 = flow->nr_words >= SN_TUPLE_WORDS_V6 - 1;
+	const u8 *byte = (const u8 *)flow->tuple, *end;
+	u8 fields = SN_HASH_ALL, in[SN_TUPLE_BYTES];
+	const u32 (*part)[256] = rss->part;
 	u32 hash = 0;
 
-	for (i = 0; i < flow->nr_words * 4; i++)
-		hash ^= rss->part[2 * i][byte[i] >> 4] ^
-			rss->part[2 * i + 1][byte[i] & 15];
+	if (flow->ports)
+		fields = rss->fields[sn_rss_kind(flow->ip_proto == IPPROTO_UDP,
+						 ipv6)];
+	*l4 = flow->ports && (fields & SN_HASH_L4);
+
+	end = byte + flow->nr_words * 4;
+	if (unlikely(fields != SN_HASH_ALL)) {
+		end = in + sn_rss_input(flow, fields, in);
+		byte = in;
+	}
+	for (; byte < end; byte++, part++)
+		hash ^= (*part)[*byte];
 	return hash;
 }
 
@@ -112,22 +173,23 @@ int sn_rss_spread(struct sn_port *port, unsigned int count)
 
 	if (netif_is_rxfh_configured(port->dev))
 		return 0;
-	new = kmemdup(old, sizeof(*old), GFP_KERNEL);
+	new = kvmemdup(old, sizeof(*old), GFP_KERNEL);
 	if (!new)
 		return -ENOMEM;
 
 	sn_rss_default_indir(new, count);
 	rcu_assign_pointer(port->rss, new);
-	kfree_rcu(old, rcu);
+	kvfree_rcu(old, rcu);
 	return 0;
 }
 
 int sn_rss_init(struct sn_port *port)
 {
-	struct sn_rss *rss = kzalloc(sizeof(*rss), GFP_KERNEL);
+	struct sn_rss *rss = kvzalloc(sizeof(*rss), GFP_KERNEL);
 
 	if (!rss)
 		return -ENOMEM;
+	memset(rss->fields, SN_HASH_ALL, sizeof(rss->fields));
 	netdev_rss_key_fill(rss->key, sizeof(rss->key));
 	sn_rss_precompute(rss);
 	sn_rss_default_indir(rss, port->dev->real_num_rx_queues);
@@ -138,7 +200,63 @@ int sn_rss_init(struct sn_port *port)
 /* The device is unregistered and nothing transmits to it any more. */
 void sn_rss_free(struct sn_port *port)
 {
-	kfree(rcu_dereference_protected(port->rss, true));
+	kvfree(rcu_dereference_protected(port->rss, true));
+}
+
+/* Return: the kind of flow, or -1 when it has no ports. */
+static int sn_rss_flow_type(u32 flow_type)
+{
+	switch (flow_type) {
+	case TCP_V4_FLOW:
+		return sn_rss_kind(false, false);
+	case TCP_V6_FLOW:
+		return sn_rss_kind(false, true);
+	case UDP_V4_FLOW:
+		return sn_rss_kind(true, false);
+	case UDP_V6_FLOW:
+		return sn_rss_kind(true, true);
+	default:
+		return -1;
+	}
+}
+
+int sn_rss_get_fields(struct net_device *dev,
+		      struct ethtool_rxfh_fields *fields)
+{
+	const struct sn_rss *rss = sn_rss(netdev_priv(dev));
+	int kind = sn_rss_flow_type(fields->flow_type);
+
+	fields->data = kind < 0 ? SN_HASH_L3 : rss->fields[kind];
+	return 0;
+}
+
+int sn_rss_set_fields(struct net_device *dev,
+		      const struct ethtool_rxfh_fields *fields,
+		      struct netlink_ext_ack *extack)
+{
+	struct sn_port *port = netdev_priv(dev);
+	struct sn_rss *old = sn_rss(port), *new;
+	int kind = sn_rss_flow_type(fields->flow_type);
+
+	if (fields->data & ~SN_HASH_ALL) {
+		NL_SET_ERR_MSG_MOD(extack, "only addresses and ports can be hashed");
+		return -EINVAL;
+	}
+	if (kind < 0) {
+		if (fields->data == SN_HASH_L3)
+			return 0;
+		NL_SET_ERR_MSG_MOD(extack,
+				   "without ports, both addresses are hashed");
+		return -EINVAL;
+	}
+
+	new = kvmemdup(old, sizeof(*old), GFP_KERNEL);
+	if (!new)
+		return -ENOMEM;
+	new->fields[kind] = fields->data;
+	rcu_assign_pointer(port->rss, new);
+	kvfree_rcu(old, rcu);
+	return 0;
 }
 
 u32 sn_rss_key_size(struct net_device *dev)
@@ -178,7 +296,7 @@ int sn_rss_set(struct net_device *dev, struct ethtool_rxfh_param *rxfh,
 		return -EOPNOTSUPP;
 	}
 
-	new = kmemdup(old, sizeof(*old), GFP_KERNEL);
+	new = kvmemdup(old, sizeof(*old), GFP_KERNEL);
 	if (!new)
 		return -ENOMEM;
 	for (i = 0; rxfh->indir && i < SN_RSS_INDIR_LEN; i++)
@@ -189,6 +307,6 @@ int sn_rss_set(struct net_device *dev, struct ethtool_rxfh_param *rxfh,
 	}
 
 	rcu_assign_pointer(port->rss, new);
-	kfree_rcu(old, rcu);
+	kvfree_rcu(old, rcu);
 	return 0;
 }

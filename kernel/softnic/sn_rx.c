@@ -5,15 +5,12 @@
  * of the skb, payload to chunks of the page pool.
  *
  * With header/data split on, no payload byte of a TCP frame longer than
- * hds-thresh is ever in the head. A provider's chunks may be memory that the
- * kernel has no struct page for; their DMA address is the only handle, and
- * nothing but the copy that stands for the DMA touches them.
+ * hds-thresh is ever in the head, unless a fault asks for it.
  */
-#include <linux/dma-direct.h>
 #include <linux/etherdevice.h>
-#include <linux/highmem.h>
 #include <linux/timekeeping.h>
 #include <net/checksum.h>
+#include <net/gro.h>
 #include <net/ip6_checksum.h>
 #include <net/page_pool/helpers.h>
 
@@ -31,6 +28,7 @@
  * @payload:	bytes of TCP payload; 0 for everything but TCP
  * @rest:	bytes in @pool
  * @placed:	@pool belongs to a memory provider
+ * @split:	headers and data were to be split, so @pool was for the data
  */
 struct sn_layout {
 	struct page_pool	*pool;
@@ -38,13 +36,7 @@ struct sn_layout {
 	unsigned int		payload;
 	unsigned int		rest;
 	bool			placed;
-};
-
-/* A position in the frame from which the "DMA" reads on. */
-struct sn_cursor {
-	const struct sk_buff	*skb;
-	unsigned int		frag;
-	unsigned int		off;	/* in the head while frag is 0 */
+	bool			split;
 };
 
 static void sn_layout(struct sn_rxq *rxq, struct sk_buff *src,
@@ -52,6 +44,7 @@ static void sn_layout(struct sn_rxq *rxq, struct sk_buff *src,
 {
 	struct sn_port *port = rxq->port;
 	struct sn_cb *cb = sn_cb(src);
+	struct sn_faults *f = &port->faults;
 	bool hds = READ_ONCE(port->hds);
 	unsigned int whole;
 
@@ -59,6 +52,7 @@ static void sn_layout(struct sn_rxq *rxq, struct sk_buff *src,
 	whole = hds ? READ_ONCE(port->hds_thresh) : SN_COPYBREAK;
 
 	l->pool = rxq->pools.pages;
+	l->split = false;
 	if (!cb->is_tcp) {
 		l->head = min(src->len, SN_COPYBREAK);
 	} else if (src->len <= whole) {
@@ -66,56 +60,16 @@ static void sn_layout(struct sn_rxq *rxq, struct sk_buff *src,
 	} else {
 		l->head = cb->hdr_len;
 		if (hds)
+			l->head += min(READ_ONCE(f->linear_head),
+				       src->len - l->head);
+		l->split = hds && !READ_ONCE(f->payload_in_pages);
+		if (l->split)
 			l->pool = rxq->pools.data;
 	}
 
 	l->rest = src->len - l->head;
 	l->payload = cb->is_tcp ? cb->l4_off + cb->l4_len - cb->hdr_len : 0;
 	l->placed = page_pool_is_unreadable(l->pool);
-}
-
-/* Copy from one page fragment, which may be in highmem and span pages. */
-static void sn_copy_frag(const skb_frag_t *frag, unsigned int off, void *to,
-			 unsigned int len)
-{
-	u32 p_off, p_len, copied;
-	struct page *p;
-	void *from;
-
-	skb_frag_foreach_page(frag, skb_frag_off(frag) + off, len,
-			      p, p_off, p_len, copied) {
-		from = kmap_local_page(p);
-		memcpy(to + copied, from + p_off, p_len);
-		kunmap_local(from);
-	}
-}
-
-/* Return: false when the frame ends before @len bytes. */
-static bool sn_copy(struct sn_cursor *cur, void *to, unsigned int len)
-{
-	const struct skb_shared_info *shinfo = skb_shinfo(cur->skb);
-	unsigned int size, n;
-
-	for (; len; to += n, len -= n) {
-		if (cur->frag > shinfo->nr_frags)
-			return false;
-
-		size = cur->frag ? skb_frag_size(&shinfo->frags[cur->frag - 1])
-				 : skb_headlen(cur->skb);
-		n = min(len, size - cur->off);
-		if (cur->frag)
-			sn_copy_frag(&shinfo->frags[cur->frag - 1], cur->off,
-				     to, n);
-		else
-			memcpy(to, cur->skb->data + cur->off, n);
-
-		cur->off += n;
-		if (cur->off == size) {
-			cur->frag++;
-			cur->off = 0;
-		}
-	}
-	return true;
 }
 
 /* Take buffers for @len bytes and hang them on @skb, still empty. Small pieces
@@ -147,55 +101,6 @@ static bool sn_reserve(struct sk_buff *skb, struct page_pool *pool,
 	return true;
 }
 
-/* The CPU's address of a provider's chunk. The parent device is not behind an
- * IOMMU and its mask admits all memory, so DMA addresses are physical ones.
- *
- * Return: NULL when the memory is not the CPU's to write, for example that of a
- * PCI device.
- */
-static void *sn_chunk_address(struct page_pool *pool, netmem_ref netmem,
-			      unsigned int off)
-{
-	phys_addr_t phys;
-
-	phys = dma_to_phys(pool->p.dev,
-			   page_pool_get_dma_addr_netmem(netmem)) + off;
-	return pfn_valid(PHYS_PFN(phys)) ? phys_to_virt(phys) : NULL;
-}
-
-/* The "DMA": fill the buffers of @skb from the frame.
- *
- * Return: 0, or the counter of the reason to drop the frame.
- */
-static int sn_fill(struct sk_buff *skb, struct page_pool *pool,
-		   struct sn_cursor *cur)
-{
-	struct skb_shared_info *shinfo = skb_shinfo(skb);
-	unsigned int i, off, len;
-	netmem_ref netmem;
-	void *to;
-
-	for (i = 0; i < shinfo->nr_frags; i++) {
-		netmem = skb_frag_netmem(&shinfo->frags[i]);
-		off = skb_frag_off(&shinfo->frags[i]);
-		len = skb_frag_size(&shinfo->frags[i]);
-
-		to = netmem_address(netmem);
-		if (to)
-			to += off;
-		else
-			to = sn_chunk_address(pool, netmem, off);
-		if (unlikely(!to))
-			return SN_RX_DROP_UNREACHABLE;
-		if (unlikely(!sn_copy(cur, to, len)))
-			return SN_RX_DROP_BAD;
-		if (netmem_is_net_iov(netmem))
-			page_pool_dma_sync_netmem_for_cpu(pool, netmem, off,
-							  len);
-	}
-	return 0;
-}
-
 /* Verify a TCP checksum that the sender has filled in. @skb has the headers. */
 static bool sn_tcp_csum_ok(const struct sk_buff *skb, struct sk_buff *src)
 {
@@ -217,6 +122,7 @@ static bool sn_tcp_csum_ok(const struct sk_buff *skb, struct sk_buff *src)
  * CHECKSUM_PARTIAL: the bytes never leave memory, and the receiver can still
  * forward the packet. One that is in the packet is verified here for TCP,
  * because the stack cannot read a provider's chunks; the rest is the stack's.
+ * What comes in a provider's chunks has been verified where it was received.
  */
 static bool sn_set_csum(struct sk_buff *skb, struct sk_buff *src)
 {
@@ -225,7 +131,7 @@ static bool sn_set_csum(struct sk_buff *skb, struct sk_buff *src)
 					    src->csum_offset);
 
 	if (sn_cb(src)->is_tcp) {
-		if (!sn_tcp_csum_ok(skb, src))
+		if (skb_frags_readable(src) && !sn_tcp_csum_ok(skb, src))
 			return false;
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
 	}
@@ -247,7 +153,6 @@ static void sn_set_meta(struct sn_rxq *rxq, struct sk_buff *skb,
 		skb_set_hash(skb, cb->hash, cb->l4_hash ? PKT_HASH_TYPE_L4 :
 							  PKT_HASH_TYPE_L3);
 	skb_record_rx_queue(skb, rxq->napi.index);
-	skb->protocol = eth_type_trans(skb, rxq->port->dev);
 }
 
 static void sn_count(struct sn_rxq *rxq, const struct sn_layout *l, u64 ns)
@@ -278,19 +183,24 @@ static void sn_count(struct sn_rxq *rxq, const struct sn_layout *l, u64 ns)
 static int sn_build(struct sn_rxq *rxq, struct sk_buff *skb,
 		    struct sk_buff *src, const struct sn_layout *l)
 {
-	struct sn_cursor cur = { .skb = src };
+	struct sn_cursor cur = {
+		.skb = src, .at = src->data, .left = skb_headlen(src),
+	};
 	u64 start;
 	int drop;
 
-	if (unlikely(!sn_copy(&cur, skb_put(skb, l->head), l->head)))
-		return SN_RX_DROP_BAD;
+	drop = sn_copy(&cur, __skb_put(skb, l->head), l->head);
+	if (unlikely(drop))
+		return drop;
 	if (unlikely(!sn_set_csum(skb, src)))
 		return SN_RX_DROP_BAD;
+	if (l->split && sn_fault_take(&rxq->port->faults.no_chunk))
+		return SN_RX_DROP_NO_CHUNK;
 	if (unlikely(!sn_reserve(skb, l->pool, l->rest)))
 		return l->placed ? SN_RX_DROP_NO_CHUNK : SN_RX_DROP_NO_MEMORY;
 
 	start = ktime_get_ns();
-	drop = sn_fill(skb, l->pool, &cur);
+	drop = sn_fill(skb, &cur, l->pool);
 	if (unlikely(drop))
 		return drop;
 
@@ -306,14 +216,69 @@ static void sn_count_drop(struct sn_rxq *rxq, int drop)
 	u64_stats_update_end(&rxq->stats.sync);
 }
 
+/* Is it this frame's turn to be dropped on request? */
+static bool sn_nth(struct sn_rxq *rxq)
+{
+	u32 every = READ_ONCE(rxq->port->faults.drop_every);
+
+	if (likely(!every) || ++rxq->nth < every)
+		return false;
+	rxq->nth = 0;
+	return true;
+}
+
+/* GRO gives an skb back when it has moved the payload to another, and the next
+ * frame takes it: most small segments need no skb of their own. Such an skb has
+ * room for any common headers, and is reset but for what we set here.
+ */
+static struct sk_buff *sn_skb_get(struct sn_rxq *rxq, unsigned int head)
+{
+	struct sk_buff *skb;
+
+	if (unlikely(head > GRO_MAX_HEAD))
+		return napi_alloc_skb(&rxq->napi, head);
+
+	skb = napi_get_frags(&rxq->napi);
+	if (likely(skb)) {
+		skb->unreadable = false;
+		skb->csum_level = 0;
+		skb_clear_hash(skb);
+		skb_shinfo(skb)->gso_segs = 0;
+	}
+	return skb;
+}
+
+/* For a frame that is dropped, and of which that is reported elsewhere. */
+static void sn_skb_put(struct sn_rxq *rxq, struct sk_buff *skb)
+{
+	if (skb == rxq->napi.skb)
+		rxq->napi.skb = NULL;
+	consume_skb(skb);
+}
+
+static void sn_skb_deliver(struct sn_rxq *rxq, struct sk_buff *skb)
+{
+	if (likely(skb == rxq->napi.skb)) {
+		napi_gro_frags(&rxq->napi);
+		return;
+	}
+	skb->protocol = eth_type_trans(skb, rxq->port->dev);
+	napi_gro_receive(&rxq->napi, skb);
+}
+
 static void sn_receive(struct sn_rxq *rxq, struct sk_buff *src, int budget)
 {
 	struct sn_layout l;
 	struct sk_buff *skb;
 	int drop;
 
+	if (sn_nth(rxq)) {
+		drop = SN_RX_DROP_FAULT;
+		goto drop;
+	}
+
 	sn_layout(rxq, src, &l);
-	skb = napi_alloc_skb(&rxq->napi, l.head);
+	skb = sn_skb_get(rxq, l.head);
 	if (unlikely(!skb)) {
 		drop = SN_RX_DROP_NO_MEMORY;
 		goto drop;
@@ -322,12 +287,12 @@ static void sn_receive(struct sn_rxq *rxq, struct sk_buff *src, int budget)
 	skb_mark_for_recycle(skb);
 	drop = sn_build(rxq, skb, src, &l);
 	if (unlikely(drop)) {
-		consume_skb(skb);
+		sn_skb_put(rxq, skb);
 		goto drop;
 	}
 
 	napi_consume_skb(src, budget);
-	napi_gro_receive(&rxq->napi, skb);
+	sn_skb_deliver(rxq, skb);
 	return;
 
 drop:
@@ -336,20 +301,32 @@ drop:
 						       SKB_DROP_REASON_NOMEM);
 }
 
+static bool sn_is_stopped(const struct sn_rxq *rxq)
+{
+	return READ_ONCE(rxq->port->faults.stopped_queues) &
+	       BIT(rxq - rxq->port->rxq);
+}
+
 /* NAPI poll of one receive queue; the only place where it receives. */
 int sn_poll(struct napi_struct *napi, int budget)
 {
 	struct sn_rxq *rxq = container_of(napi, struct sn_rxq, napi);
 	struct sk_buff *skb;
-	int done;
+	int done = 0;
 
-	for (done = 0; done < budget; done++) {
-		skb = sn_wire_pop(rxq);
+	if (unlikely(sn_is_stopped(rxq)))
+		goto out;
+
+	for (; done < budget; done++) {
+		if (skb_queue_empty(&rxq->batch))
+			sn_wire_take(rxq);
+		skb = __skb_dequeue(&rxq->batch);
 		if (!skb)
 			break;
 		sn_receive(rxq, skb, budget);
 	}
 
+out:
 	if (done < budget)
 		napi_complete_done(napi, done);
 	return done;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Statistics: ndo_get_stats64 and ethtool -S. The set of strings is fixed:
- * totals first, then every queue that the device can have, running or not.
- * Counters survive down and up.
+ * Statistics: ndo_get_stats64, netdev_stat_ops (qstats-get by netlink) and
+ * ethtool -S. The set of strings is fixed: totals first, then every queue that
+ * the device can have, running or not. Counters survive down and up.
  *
  * "Payload" is TCP payload. Each byte of it is counted once, as placed (in a
  * provider's chunk), paged (in an ordinary page) or linear (in an skb's head).
  */
 #include <linux/ethtool.h>
 #include <linux/netdevice.h>
+#include <net/netdev_queues.h>
 
 #include "softnic.h"
 
@@ -27,11 +28,15 @@ static const char *const sn_rx_names[SN_NR_RX] = {
 	[SN_RX_DROP_UNREACHABLE]	= "drop_unreachable",
 	[SN_RX_DROP_BAD]		= "drop_bad",
 	[SN_RX_DROP_RING_FULL]		= "drop_ring_full",
+	[SN_RX_DROP_FAULT]		= "drop_fault",
 };
 
 static const char *const sn_tx_names[SN_NR_TX] = {
 	[SN_TX_PACKETS]			= "packets",
 	[SN_TX_BYTES]			= "bytes",
+	[SN_TX_GSO_PACKETS]		= "gso_packets",
+	[SN_TX_GSO_BYTES]		= "gso_bytes",
+	[SN_TX_GSO_WIRE_PACKETS]	= "gso_wire_packets",
 	[SN_TX_STOP]			= "stop",
 	[SN_TX_DROP_NO_QUEUE]		= "drop_no_queue",
 	[SN_TX_DROP_BAD_LENGTH]		= "drop_bad_length",
@@ -101,11 +106,105 @@ void sn_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *s)
 	s->rx_dropped = rx[SN_RX_DROP_NO_MEMORY];
 	s->rx_missed_errors = rx[SN_RX_DROP_NO_CHUNK] +
 			      rx[SN_RX_DROP_RING_FULL];
-	s->rx_errors = rx[SN_RX_DROP_BAD] + rx[SN_RX_DROP_UNREACHABLE];
+	s->rx_errors = rx[SN_RX_DROP_BAD] + rx[SN_RX_DROP_UNREACHABLE] +
+		       rx[SN_RX_DROP_FAULT];
 	s->tx_packets = tx[SN_TX_PACKETS];
 	s->tx_bytes = tx[SN_TX_BYTES];
 	s->tx_dropped = tx[SN_TX_DROP_NO_QUEUE] + tx[SN_TX_DROP_BAD_LENGTH];
 }
+
+static void sn_add_queue_rx(const u64 *v, struct netdev_queue_stats_rx *s)
+{
+	unsigned int c;
+
+	s->packets += v[SN_RX_PACKETS];
+	s->bytes += v[SN_RX_BYTES];
+	s->alloc_fail += v[SN_RX_DROP_NO_CHUNK] + v[SN_RX_DROP_NO_MEMORY];
+	s->hw_drop_overruns += v[SN_RX_DROP_RING_FULL];
+	for (c = SN_RX_FIRST_DROP; c < SN_NR_RX; c++)
+		s->hw_drops += v[c];
+}
+
+static void sn_add_queue_tx(const u64 *v, struct netdev_queue_stats_tx *s)
+{
+	s->packets += v[SN_TX_PACKETS];
+	s->bytes += v[SN_TX_BYTES];
+	s->hw_gso_packets += v[SN_TX_GSO_PACKETS];
+	s->hw_gso_bytes += v[SN_TX_GSO_BYTES];
+	s->hw_gso_wire_packets += v[SN_TX_GSO_WIRE_PACKETS];
+	s->stop += v[SN_TX_STOP];
+	s->hw_drops += v[SN_TX_DROP_NO_QUEUE] + v[SN_TX_DROP_BAD_LENGTH];
+	s->hw_drop_errors += v[SN_TX_DROP_BAD_LENGTH];
+}
+
+/* Only what we collect is to be set; the rest arrives and stays undefined. */
+static void sn_zero_queue_rx(struct netdev_queue_stats_rx *s)
+{
+	s->packets = 0;
+	s->bytes = 0;
+	s->alloc_fail = 0;
+	s->hw_drops = 0;
+	s->hw_drop_overruns = 0;
+}
+
+static void sn_zero_queue_tx(struct netdev_queue_stats_tx *s)
+{
+	s->packets = 0;
+	s->bytes = 0;
+	s->hw_gso_packets = 0;
+	s->hw_gso_bytes = 0;
+	s->hw_gso_wire_packets = 0;
+	s->stop = 0;
+	s->hw_drops = 0;
+	s->hw_drop_errors = 0;
+}
+
+static void sn_get_queue_stats_rx(struct net_device *dev, int idx,
+				  struct netdev_queue_stats_rx *s)
+{
+	struct sn_port *port = netdev_priv(dev);
+	u64 v[SN_NR_RX];
+
+	sn_read_rx(&port->rxq[idx], v);
+	sn_zero_queue_rx(s);
+	sn_add_queue_rx(v, s);
+}
+
+static void sn_get_queue_stats_tx(struct net_device *dev, int idx,
+				  struct netdev_queue_stats_tx *s)
+{
+	struct sn_port *port = netdev_priv(dev);
+	u64 v[SN_NR_TX];
+
+	sn_read_tx(&port->txs[idx], v);
+	sn_zero_queue_tx(s);
+	sn_add_queue_tx(v, s);
+}
+
+/* What queues have counted that do not exist at present. */
+static void sn_get_base_stats(struct net_device *dev,
+			      struct netdev_queue_stats_rx *rx_sum,
+			      struct netdev_queue_stats_tx *tx_sum)
+{
+	struct sn_port *port = netdev_priv(dev);
+	u64 rx[SN_NR_RX], tx[SN_NR_TX];
+	unsigned int i;
+
+	sn_zero_queue_rx(rx_sum);
+	sn_zero_queue_tx(tx_sum);
+	for (i = dev->real_num_rx_queues; i < SN_MAX_QUEUES; i++) {
+		sn_read_rx(&port->rxq[i], rx);
+		sn_add_queue_rx(rx, rx_sum);
+		sn_read_tx(&port->txs[i], tx);
+		sn_add_queue_tx(tx, tx_sum);
+	}
+}
+
+const struct netdev_stat_ops sn_stat_ops = {
+	.get_queue_stats_rx	= sn_get_queue_stats_rx,
+	.get_queue_stats_tx	= sn_get_queue_stats_tx,
+	.get_base_stats		= sn_get_base_stats,
+};
 
 int sn_stats_count(struct net_device *dev, int sset)
 {

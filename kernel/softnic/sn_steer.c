@@ -13,14 +13,6 @@
 
 #include "softnic.h"
 
-static void sn_set_tuple(struct sn_flow *flow, const void *saddr,
-			 const void *daddr, unsigned int addr_words)
-{
-	memcpy(flow->tuple, saddr, addr_words * 4);
-	memcpy(flow->tuple + addr_words, daddr, addr_words * 4);
-	flow->nr_words = 2 * addr_words;
-}
-
 /* Return: offset of the transport header, or 0 when it is not to be read. */
 static int sn_parse_ipv4(const struct sk_buff *skb, int off,
 			 struct sn_flow *flow)
@@ -33,7 +25,9 @@ static int sn_parse_ipv4(const struct sk_buff *skb, int off,
 	if (!ip || ip->version != 4 || ip->ihl < 5)
 		return 0;
 
-	sn_set_tuple(flow, &ip->saddr, &ip->daddr, 1);
+	flow->tuple[0] = ip->saddr;
+	flow->tuple[1] = ip->daddr;
+	flow->nr_words = SN_TUPLE_WORDS_V4 - 1;
 	flow->ip_proto = ip->protocol;
 	end = off + ntohs(ip->tot_len);
 	off += ip->ihl * 4;
@@ -56,7 +50,9 @@ static int sn_parse_ipv6(const struct sk_buff *skb, int off,
 	if (!ip6 || ip6->version != 6)
 		return 0;
 
-	sn_set_tuple(flow, &ip6->saddr, &ip6->daddr, 4);
+	memcpy(&flow->tuple[0], &ip6->saddr, sizeof(ip6->saddr));
+	memcpy(&flow->tuple[4], &ip6->daddr, sizeof(ip6->daddr));
+	flow->nr_words = SN_TUPLE_WORDS_V6 - 1;
 	nexthdr = ip6->nexthdr;
 	off += sizeof(buf);
 	end = off + ntohs(ip6->payload_len);
@@ -108,14 +104,12 @@ static void sn_parse(const struct sk_buff *skb, struct sn_flow *flow)
 	flow->l4_off = off;
 }
 
-static void sn_set_cb(struct sk_buff *skb, const struct sn_flow *flow, u32 hash)
+static void sn_set_cb(struct sk_buff *skb, const struct sn_flow *flow)
 {
 	struct sn_cb *cb = sn_cb(skb);
 	const struct tcphdr *th;
 	struct tcphdr buf;
 
-	cb->hash = hash;
-	cb->l4_hash = flow->ports;
 	cb->is_tcp = false;
 	if (!flow->ports || flow->ip_proto != IPPROTO_TCP)
 		return;
@@ -139,19 +133,19 @@ static void sn_set_cb(struct sk_buff *skb, const struct sn_flow *flow, u32 hash)
  */
 unsigned int sn_steer(struct sn_port *port, struct sk_buff *skb)
 {
+	struct sn_cb *cb = sn_cb(skb);
 	struct sn_flow flow;
 	int queue = -ENOENT;
-	u32 hash;
 
 	sn_parse(skb, &flow);
+	sn_set_cb(skb, &flow);
 
 	rcu_read_lock();
-	hash = sn_rss_hash(port, &flow);
-	sn_set_cb(skb, &flow, hash);
-	if (sn_cb(skb)->is_tcp)
-		queue = sn_ntuple_lookup(port, &flow);
+	cb->hash = sn_rss_hash(port, &flow, &cb->l4_hash);
+	if (flow.ports)
+		queue = sn_ntuple_lookup(port, &flow, cb->hash);
 	if (queue < 0)
-		queue = sn_rss_queue(port, hash);
+		queue = sn_rss_queue(port, cb->hash);
 	rcu_read_unlock();
 
 	return queue;

@@ -82,25 +82,20 @@ static void sn_wire_wake(struct sn_rxq *rxq)
 }
 
 /**
- * sn_wire_pop() - take the next frame off a receive queue's wire
+ * sn_wire_take() - move all frames of a receive queue's wire to its batch
  * @rxq:	the receive queue
  *
- * Takes the lock once for all frames that are there.
- *
  * Context: the queue's NAPI.
- * Return: the frame, or NULL when the wire is empty.
  */
-struct sk_buff *sn_wire_pop(struct sn_rxq *rxq)
+void sn_wire_take(struct sn_rxq *rxq)
 {
 	struct sn_wire *wire = &rxq->wire;
 
-	if (skb_queue_empty(&rxq->batch)) {
-		spin_lock(&wire->q.lock);
-		skb_queue_splice_tail_init(&wire->q, &rxq->batch);
+	spin_lock(&wire->q.lock);
+	skb_queue_splice_tail_init(&wire->q, &rxq->batch);
+	if (unlikely(wire->stopped))
 		sn_wire_wake(rxq);
-		spin_unlock(&wire->q.lock);
-	}
-	return __skb_dequeue(&rxq->batch);
+	spin_unlock(&wire->q.lock);
 }
 
 void sn_wire_open(struct sn_wire *wire)
@@ -125,6 +120,20 @@ void sn_wire_close(struct sn_rxq *rxq)
 	spin_unlock_bh(&wire->q.lock);
 
 	__skb_queue_purge_reason(&rxq->batch, SKB_DROP_REASON_QUEUE_PURGE);
+}
+
+/**
+ * sn_wire_kick() - have a receive queue look at its wire again
+ * @rxq:	the receive queue; need not exist
+ */
+void sn_wire_kick(struct sn_rxq *rxq)
+{
+	struct sn_wire *wire = &rxq->wire;
+
+	spin_lock_bh(&wire->q.lock);
+	if (wire->live)
+		napi_schedule(&rxq->napi);
+	spin_unlock_bh(&wire->q.lock);
 }
 
 u64 sn_wire_dropped(struct sn_wire *wire)
