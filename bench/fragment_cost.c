@@ -2,12 +2,14 @@
 /*
  * What a fragment costs in steady state: wait and release, over and over.
  *
- *	fragment_cost BATCH CONNECTIONS ROUNDS [mixed]
+ *	fragment_cost BATCH CONNECTIONS ROUNDS [mixed] [device]
  *
  * The ring is a fake: plain memory, filled between two calls by the loop below.
  * It is to be run under callgrind, which counts the instructions of
  * devrx_receiver_wait() and devrx_receiver_release() and of nothing else; see
- * fragment_cost.sh. Prints the number of fragments that went through both.
+ * fragment_cost.sh. With "device" fragments go into a device ring, whose
+ * consumer takes no time, and come back behind its fence. Prints the number of
+ * fragments that went all the way.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +20,7 @@
 #include <unistd.h>
 
 #include <devrx/memory.h>
+#include <devrx/ring.h>
 
 #include "zcrx/receiver.h"
 
@@ -29,6 +32,7 @@
 #define CQ_ENTRIES 512u
 #define BATCH_MAX 256u
 #define CONNECTIONS_MAX 20000u
+#define RECORDS 1024u
 
 /* The fake kernel; one ring is enough. */
 static struct {
@@ -204,6 +208,40 @@ static void add_connections(struct devrx_receiver *rx, unsigned int n)
 	}
 }
 
+static bool has_word(int argc, char **argv, const char *word)
+{
+	for (int i = 4; i < argc; i++) {
+		if (!strcmp(argv[i], word))
+			return true;
+	}
+	return false;
+}
+
+/* Through a device and back; 0, or what failed. */
+static int through_device(struct devrx_receiver *rx,
+			  const struct devrx_fragment *frags, unsigned int n)
+{
+	static _Alignas(128) char memory[DEVRX_DEVICE_RING_LEN(RECORDS)];
+	static struct devrx_device_ring *ring;
+	struct devrx_desc_ring *shared = (void *)memory;
+	struct devrx_fence fence;
+	int err = 0;
+
+	if (!ring)
+		err = devrx_device_ring_create(&ring, memory, sizeof(memory),
+					       NULL);
+	if (err)
+		return err;
+	if (devrx_device_ring_push(ring, frags, n, NULL) != (int)n)
+		return -EPROTO;
+	devrx_device_ring_fence(ring, &fence);
+	err = devrx_receiver_release_after(rx, frags, n, &fence);
+	if (err)
+		return err;
+	devrx_desc_consumed(shared, shared->tail);
+	return devrx_receiver_poll_fences(rx);
+}
+
 int main(int argc, char **argv)
 {
 	struct devrx_memory_opts mem_opts = DEVRX_MEMORY_OPTS_INIT;
@@ -211,11 +249,12 @@ int main(int argc, char **argv)
 	unsigned long batch, connections, rounds, done = 0;
 	struct devrx_receiver *rx;
 	struct devrx_memory *mem;
+	bool device;
 	int err;
 
 	if (argc < 4) {
 		fprintf(stderr, "usage: fragment_cost BATCH CONNECTIONS ROUNDS "
-				"[mixed]\n");
+				"[mixed] [device]\n");
 		return 2;
 	}
 	batch = strtoul(argv[1], NULL, 10);
@@ -230,12 +269,15 @@ int main(int argc, char **argv)
 		return 2;
 	}
 
+	device = has_word(argc, argv, "device");
 	mem_opts.kind = "host";
 	mem_opts.len = (uint64_t)NR_CHUNKS * PAGE;
 	err = devrx_memory_alloc(&mem, &mem_opts);
 	if (err)
 		fail("allocating", err);
-	rx = open_receiver(mem, argc > 4 ? DEVRX_RECEIVER_F_CQE_MIXED : 0);
+	rx = open_receiver(mem, has_word(argc, argv, "mixed") ?
+					DEVRX_RECEIVER_F_CQE_MIXED :
+					0);
 	add_connections(rx, (unsigned int)connections);
 	/* Arm them all: the one wait that enters the kernel. It and what it
 	 * costs is the same for any number of rounds. */
@@ -249,7 +291,9 @@ int main(int argc, char **argv)
 		err = devrx_receiver_wait(rx, frags, BATCH_MAX, -1);
 		if (err != (int)batch)
 			fail("waiting", err < 0 ? err : -EPROTO);
-		err = devrx_receiver_release(rx, frags, (unsigned int)batch);
+		err = device ? through_device(rx, frags, (unsigned int)batch) :
+			       devrx_receiver_release(rx, frags,
+						      (unsigned int)batch);
 		if (err)
 			fail("releasing", err);
 		if (fake_take() != batch)

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Instructions per fragment of devrx_receiver_wait() and _release() in steady
-# state, counted by callgrind, so the same on every machine of one kind.
+# state, and of what replaces the latter where a device reads the fragments;
+# counted by callgrind, so the same on every machine of one kind.
 set -eu
 
 usage() {
@@ -9,16 +10,18 @@ usage() {
 usage: bench/fragment_cost.sh [--json] [--help] [PROGRAM]
 
 Count the instructions that one fragment costs in wait and in release, in steady
-state on a fake ring. PROGRAM is the built fragment_cost, by default
+state on a fake ring; and in the device ring's push, in release_after, and in
+giving back what a fence has let pass. PROGRAM is the built fragment_cost, by default
 build/dev/bench/fragment_cost. Needs valgrind.
 
 --json   print one JSON object instead of the table
-Exit: 0; 1 above the limit of 60 for both together in batches of 64; 2 usage;
-77 where valgrind is missing.
+Exit: 0; 1 above a limit in batches of 64: 60 for wait and release together, 25
+for push; 2 usage; 77 where valgrind is missing.
 USAGE
 }
 
 LIMIT=60
+PUSH_LIMIT=25
 JUDGED=64
 json=
 program=
@@ -45,7 +48,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM
 
-# count FUNCTION BATCH CONNECTIONS ROUNDS [mixed]: instructions within FUNCTION
+# count FUNCTION BATCH CONNECTIONS ROUNDS [mixed | device]: instructions within FUNCTION
 # and what it calls.
 count() {
 	fn=$1
@@ -94,12 +97,28 @@ for layout in cqe32 mixed; do
 	done
 done
 
-over=$(awk "BEGIN { print ($worst > $LIMIT) }")
+worst_push=0
+device_rows=
+[ "$json" ] || printf '\n%-6s %6s %12s %8s %14s %10s\n' \
+	device batch connections push release_after give_back
+for batch in 1 8 64 256; do
+	p=$(per_fragment devrx_device_ring_push $batch 64 device)
+	a=$(per_fragment devrx_receiver_release_after $batch 64 device)
+	g=$(per_fragment devrx_receiver_poll_fences $batch 64 device)
+	[ $batch != $JUDGED ] || worst_push=$p
+	[ "$json" ] || printf '%-6s %6d %12d %8s %14s %10s\n' \
+		'' $batch 64 "$p" "$a" "$g"
+	device_rows="$device_rows${device_rows:+, }{\"batch\": $batch, \"push\": $p, \"release_after\": $a, \"give_back\": $g}"
+done
+
+over=$(awk "BEGIN { print ($worst > $LIMIT || $worst_push > $PUSH_LIMIT) }")
 if [ "$json" ]; then
-	printf '{"unit": "instructions per fragment", "limit": %d, "batch": %d, "worst": %s, "rows": [%s]}\n' \
-		$LIMIT $JUDGED "$worst" "$rows"
+	printf '{"unit": "instructions per fragment", "limit": %d, "batch": %d, "worst": %s, "rows": [%s], "push_limit": %d, "device_rows": [%s]}\n' \
+		$LIMIT $JUDGED "$worst" "$rows" $PUSH_LIMIT "$device_rows"
 else
 	printf 'In batches of %d at most %s instructions per fragment for wait and release together; the limit is %d.\n' \
 		$JUDGED "$worst" $LIMIT
+	printf 'A record costs %s instructions to push; the limit is %d.\n' \
+		"$worst_push" $PUSH_LIMIT
 fi
 [ "$over" = 0 ] || exit 1

@@ -73,7 +73,7 @@ int main(int argc, char **argv)
 {
 	struct sockaddr_in6 addr = { .sin6_family = AF_INET6 };
 	struct devrx_cause cause = { 0 };
-	int fd, rc;
+	int fd, rc, on = 1;
 
 	if (argc != 3) {
 		fprintf(stderr, "usage: receive NIC PORT\n");
@@ -81,8 +81,9 @@ int main(int argc, char **argv)
 	}
 	addr.sin6_port = htons((uint16_t)atoi(argv[2]));
 	fd = socket(AF_INET6, SOCK_STREAM, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) ||
-	    listen(fd, 1)) {
+	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+	    bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 1)) {
 		perror("receive: listen");
 		return 1;
 	}

@@ -10,7 +10,7 @@ if [[ ${1:-} == --help ]]; then
 usage: ./run lint
 
 Check all files that git knows or would add:
-  format     clang-format on C and C++ but the modules (.clang-format)
+  format     clang-format on C, C++ and CUDA but the modules (.clang-format)
   shell      shellcheck on shell scripts
   man        mandoc -T lint on man pages
   spelling   codespell
@@ -52,7 +52,7 @@ code=() shell=() man=() source=()
 for file in "${files[@]}"; do
 	case $file in
 	kernel/softnic/* | kernel/vram/*) ;; # the kernel's style is checkpatch's to judge
-	*.c | *.h | *.cc) code+=("$file") ;;
+	*.c | *.h | *.cc | *.cu | *.cuh) code+=("$file") ;;
 	*.[1-8]) man+=("$file") ;;
 	esac
 	case $file in

@@ -4,14 +4,19 @@
 # ./run test: the suites, and the counting of what they print.
 # Sourced by ./run, whose steps it uses.
 
-suites=(unit vm)
+suites=(unit vm programs cost soak)
 describe() {
 	case $1 in
 	unit) echo 'natively: every room against fakes, plain and under ASAN, UBSAN and TSAN; installing' ;;
 	vm) echo 'in the VM on Linux 7.3 and 7.2: the real kernel, a software NIC, real dmabufs' ;;
+	programs) echo "in the VM on Linux 7.3: the kernel's driver selftests, liburing's zcrx, iperf3, tcpdump, tc" ;;
+	cost) echo 'in the VM on Linux 7.3: what the software NIC costs, in instructions' ;;
+	soak) echo 'in the VM on Linux 7.3: 100 lives and ends of NICs, providers, modules (DEVRX_CYCLES=1000: a long one)' ;;
 	esac
 }
 vm_series=(7.3 7.2)
+# The suites' time limits are many times what they take on an idle machine with
+# two CPUs: they are for what hangs, and only that shall reach them.
 
 # tally LABEL PROGRAM LOG RC: add a program's results to those of the run; 1 when one failed.
 tally() {
@@ -53,20 +58,22 @@ suite_unit() {
 		for program in "$top/build/$preset"/tests/unit/*_test; do
 			[[ -f $program && -x $program ]] || continue
 			found=1
-			run_program "$preset" 300 "$program"
+			run_program "$preset" 1500 "$program"
 		done
 		((found)) || echo "fail $preset: no test program was built" >>"$results/all"
 	done
 	for program in "$top"/tests/unit/*_test.sh; do
 		[[ -x $program ]] || continue
-		DEVRX_BUILD=$top/build/dev run_program script 300 "$program"
+		DEVRX_BUILD=$top/build/dev run_program script 1500 "$program"
 	done
 }
 
-# run_vm SERIES OUTPUT: the suite in the VM.
+# run_vm SERIES OUTPUT LIMIT COMMAND...: in the VM.
 run_vm() {
-	start "$top/tests/vm/boot.sh" --kernel "$1" --timeout "${DEVRX_VM_TIMEOUT:-360}" \
-		--no-module -- /devrx/tests/vm/suite.sh >"$2" 2>&1 </dev/null
+	start "$top/tests/vm/boot.sh" --kernel "$1" --timeout "${DEVRX_VM_TIMEOUT:-$3}" \
+		--no-module ${DEVRX_CYCLES:+--env DEVRX_CYCLES="$DEVRX_CYCLES"} \
+		${DEVRX_IPERF3_SECONDS:+--env DEVRX_IPERF3_SECONDS="$DEVRX_IPERF3_SECONDS"} -- "${@:4}" \
+		>"$2" 2>&1 </dev/null
 	join "$started"
 }
 
@@ -76,30 +83,64 @@ run_vm() {
 # before any module of ours was loaded. No bug of a driver looks like it.
 emulator_fault() { grep -qaE 'Oops: int3|int3: 0000' "$log/vm-$1.log"; }
 
+# in_vm LABEL SERIES LIMIT COMMAND...: run_vm, its tests counted.
+in_vm() {
+	local label=$1 series=$2 to=$log/test-$1-$2.log from rc ok=1
+	shift
+	from=$(started_at)
+	run_vm "$series" "$to" "${@:2}"
+	rc=$?
+	if ((rc)) && emulator_fault "$series"; then
+		echo '  the emulator mixed old and new code (int3); once more, on one thread' >&2
+		DEVRX_VM_THREADS=single run_vm "$series" "$to" "${@:2}"
+		rc=$?
+	fi
+	if ((rc == 70)); then
+		echo "fail $label/$series/kernel log" >>"$results/all"
+		grep -a -A 40 '^vm: ' "$to" >"$results/details.$label-$series"
+		ok=0 rc=0
+	fi
+	tally "$label/$series/" "VM" "$to" "$rc" || ok=0
+	one_line "$label, Linux $(<"$top/build/vm/$series/kernel")" "$from" "$ok"
+}
+
+# The dev preset and the VM's setup, for each suite in the VM, once.
+vm_is_built=''
+build_vm() {
+	[[ -z $vm_is_built ]] || return "$vm_is_built"
+	build_preset dev && finish_vm_setup
+	vm_is_built=$?
+	((vm_is_built == 0)) || echo 'fail VM: not built' >>"$results/all"
+	return "$vm_is_built"
+}
+
 suite_vm() {
-	local series from to rc ok
-	build_preset dev && finish_vm_setup || {
-		echo 'fail VM: not built' >>"$results/all"
+	local series
+	build_vm || return
+	for series in "${vm_series[@]}"; do
+		in_vm vm "$series" 1800 /devrx/tests/vm/suite.sh
+	done
+}
+
+suite_programs() {
+	build_vm || return
+	step 'programs from elsewhere' programs "$top/tests/programs/build.sh" || {
+		echo 'fail programs: not built' >>"$results/all"
 		return
 	}
-	for series in "${vm_series[@]}"; do
-		to=$log/test-vm-$series.log ok=1
-		from=$(started_at)
-		run_vm "$series" "$to"
-		rc=$?
-		if ((rc)) && emulator_fault "$series"; then
-			echo '  the emulator mixed old and new code (int3); once more, on one thread' >&2
-			DEVRX_VM_THREADS=single run_vm "$series" "$to"
-			rc=$?
-		fi
-		if ((rc == 70)); then
-			echo "fail $series/kernel log" >>"$results/all"
-			grep -a -A 40 '^vm: ' "$to" >"$results/details.vm-$series"
-			ok=0 rc=0
-		fi
-		tally "$series/" "VM" "$to" "$rc" || ok=0
-		one_line "vm, Linux $(<"$top/build/vm/$series/kernel")" "$from" "$ok"
-	done
+	in_vm programs 7.3 1800 /devrx/tests/programs/suite.sh
+}
+
+suite_cost() {
+	build_vm || return
+	run_program cost "${DEVRX_COST_TIMEOUT:-1800}" "$top/bench/softnic_cost.sh" \
+		--streams large --mib 128
+}
+
+suite_soak() {
+	build_vm || return
+	DEVRX_CYCLES=${DEVRX_CYCLES:-100} in_vm soak 7.3 "${DEVRX_SOAK_LIMIT:-3600}" \
+		/devrx/build/dev/tests/soak/devrx-soak
 }
 
 report() {
@@ -127,7 +168,7 @@ report() {
 }
 
 suites_main() {
-	local suite chosen=() setup=()
+	local suite chosen=() setup=() series=()
 	while (($#)); do
 		case $1 in
 		--help | -h)
@@ -135,7 +176,9 @@ suites_main() {
 
 Run the suites named, or all. It ends with the line
 \"N passed, N failed, N skipped\", after the skips by reason; the exit code is 0
-when nothing failed. Logs are in build/log/test-*.log. The suites:
+when nothing failed. Logs are in build/log/test-*.log.
+DEVRX_IPERF3_SECONDS is how long each iperf3 of programs runs (3), DEVRX_CYCLES
+how often soak does each thing (100). The suites:
 "
 			suites_main --list
 			return
@@ -161,9 +204,14 @@ when nothing failed. Logs are in build/log/test-*.log. The suites:
 	results=$(mktemp -d "$top/build/results.XXXXXX") || return
 	trap 'stop_all; rm -rf "$results"' EXIT
 	: >"$results/all"
-	[[ " ${chosen[*]} " != *' vm '* ]] || setup=("${packages_vm[@]}")
+	[[ " ${chosen[*]} " == ' unit ' ]] || series=(7.3)
+	[[ " ${chosen[*]} " != *' vm '* ]] || series=("${vm_series[@]}")
 	# Downloads go on while compilers run.
-	((${#setup[@]} == 0)) || start_vm_setup "${vm_series[@]}"
+	if ((${#series[@]})); then
+		setup=("${packages_vm[@]}")
+		start_vm_setup "${series[@]}"
+	fi
+	[[ " ${chosen[*]} " != *' programs '* ]] || setup+=("${packages_programs[@]}")
 	if ! { need "${packages_build[@]}" "${packages_test[@]}" "${setup[@]}" && need_liburing; }; then
 		echo '0 passed, 1 failed, 0 skipped'
 		return 1

@@ -68,7 +68,7 @@ static int open_memory(struct recv_run *run, struct devrx_cause *cause)
 	int rc;
 
 	/* Said before gigabytes are allocated for nothing. */
-	if (most && opts->len > most) {
+	if (opts->nic && most && opts->len > most) {
 		snprintf(next, sizeof(next), "devrx recv --size %s",
 			 most >= 1ull << 32 ? "4G" : "1G");
 		cause_set(cause, "area-too-large", next,
@@ -88,19 +88,22 @@ static int open_memory(struct recv_run *run, struct devrx_cause *cause)
 		return rc;
 	run->memory_info.size = sizeof(run->memory_info);
 	rc = devrx_memory_info(run->memory, &run->memory_info);
+	if (!rc && opts->crc32c)
+		rc = crc32c_open(&run->crc32c, run->memory, cause);
 	if (rc || run->memory_info.host_addr)
 		return rc;
 	run->bounce = malloc(BOUNCE_LEN);
 	return run->bounce ? 0 : -ENOMEM;
 }
 
-static int open_receiver(struct recv_run *run, struct devrx_cause *cause)
+static int open_queue(struct recv_run *run, struct devrx_cause *cause)
 {
 	const struct recv_opts *opts = run->opts;
-	struct devrx_receiver_opts ro = DEVRX_RECEIVER_OPTS_INIT;
 	struct devrx_queue_opts qo = DEVRX_QUEUE_OPTS_INIT;
 	int rc;
 
+	if (!opts->nic)
+		return 0;
 	qo.ifname = opts->nic;
 	qo.index = opts->queue;
 	qo.cause = cause;
@@ -108,7 +111,16 @@ static int open_receiver(struct recv_run *run, struct devrx_cause *cause)
 	if (rc)
 		return rc;
 	run->queue_info.size = sizeof(run->queue_info);
-	rc = devrx_queue_info(run->queue, &run->queue_info);
+	return devrx_queue_info(run->queue, &run->queue_info);
+}
+
+static int open_receiver(struct recv_run *run, struct devrx_cause *cause)
+{
+	const struct recv_opts *opts = run->opts;
+	struct devrx_receiver_opts ro = DEVRX_RECEIVER_OPTS_INIT;
+	int rc;
+
+	rc = open_queue(run, cause);
 	if (rc)
 		return rc;
 	ro.tier = opts->tier;
@@ -143,13 +155,39 @@ static int setup(struct recv_run *run)
 	if (!rc)
 		rc = open_receiver(run, &cause);
 	if (!rc) {
-		listen_limit_buffers(run->listen_fd, run->memory_info.len,
-				     opts->connections);
+		/* On tier recv what waits in a socket is not in the memory. */
+		if (opts->nic)
+			listen_limit_buffers(run->listen_fd,
+					     run->memory_info.len,
+					     opts->connections);
 		rc = listen_start(run->listen_fd, run->endpoint, &cause);
 	}
 	if (rc)
 		recv_fail(run, EXIT_ENVIRONMENT, -1, rc, &cause);
 	return rc;
+}
+
+/* The device's last word, before its memory goes. */
+static void close_crc32c(struct recv_run *run)
+{
+	const struct recv_connection *conn = run->connections;
+	struct devrx_cause cause = { 0 };
+	uint32_t crc;
+	int rc;
+
+	if (!run->crc32c)
+		return;
+	snprintf(run->crc32c_by, sizeof(run->crc32c_by), "%s",
+		 crc32c_device(run->crc32c));
+	if (run->nr_ended && !conn->failed) {
+		rc = crc32c_result(run->crc32c, &crc, &cause);
+		if (rc)
+			recv_fail(run, EXIT_ENVIRONMENT, 0, rc, &cause);
+		else
+			snprintf(run->crc32c_hex, sizeof(run->crc32c_hex),
+				 "%08x", crc);
+	}
+	crc32c_close(run->crc32c);
 }
 
 static void teardown(struct recv_run *run)
@@ -159,6 +197,7 @@ static void teardown(struct recv_run *run)
 		(void)devrx_receiver_stats(run->receiver, &run->stats);
 	if (run->listen_fd >= 0)
 		close(run->listen_fd);
+	close_crc32c(run);
 	/* Nothing may write into the memory any more when it is freed. */
 	(void)devrx_receiver_close(run->receiver, DEVRX_CLOSE_F_ABANDON);
 	for (unsigned int i = 0; i < run->nr_open_sinks; i++) {
@@ -174,7 +213,6 @@ static void teardown(struct recv_run *run)
 int cmd_recv(int argc, char **argv)
 {
 	struct recv_opts opts = {
-		.memory = "udmabuf",
 		.port = "9000",
 		.len = 64u << 20,
 		.queue = DEVRX_QUEUE_LAST,

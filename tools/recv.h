@@ -13,19 +13,21 @@
 #include <devrx/devrx.h>
 
 #include "args.h"
+#include "crc32c.h"
 #include "listen.h"
 #include "sink.h"
 
 #define RECV_MAX_CONNECTIONS 16384
 
 struct recv_opts {
-	const char *nic;
+	const char *nic; /* NULL: tier recv */
 	const char *memory;
 	const char *device;
 	char host[ARG_HOST_LEN];
 	char port[ARG_PORT_LEN];
 	uint64_t len; /* of the memory, bytes */
 	uint32_t queue; /* or DEVRX_QUEUE_LAST */
+	bool queue_given;
 	uint32_t memory_flags;
 	uint32_t tier;
 	uint32_t chunk_len;
@@ -34,6 +36,7 @@ struct recv_opts {
 	unsigned int connections;
 	unsigned int timeout; /* seconds, 0 for none */
 	struct sink_opts sink;
+	bool crc32c;
 	bool json;
 	bool quiet;
 };
@@ -58,6 +61,9 @@ struct recv_run {
 	struct devrx_features features;
 	struct devrx_memory *memory;
 	struct devrx_memory_info memory_info;
+	struct crc32c *crc32c; /* NULL unless asked for */
+	char crc32c_hex[9]; /* of a stream that is complete */
+	char crc32c_by[CRC32C_NAME_LEN];
 	struct devrx_queue *queue;
 	struct devrx_queue_info queue_info;
 	struct devrx_receiver *receiver;

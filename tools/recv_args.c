@@ -7,23 +7,32 @@
 #include "report.h"
 
 const char recv_help[] =
-	"usage: devrx recv --nic NIC [OPTION]...\n"
+	"usage: devrx recv [--nic NIC] [OPTION]...\n"
 	"\n"
 	"Receive TCP connections into a memory, and say what landed where.\n"
 	"\n"
-	"  --nic NIC           receive on this NIC\n"
+	"  --nic NIC           receive on this NIC; without one the kernel "
+	"copies\n"
+	"                      (tier recv: no privilege, any NIC)\n"
 	"  --queue N|last      on this rx queue (default last)\n"
-	"  --memory KIND       into this kind of memory (default udmabuf);\n"
-	"                      \"devrx info\" lists them\n"
+	"  --memory KIND       into this kind of memory (default udmabuf, "
+	"without\n"
+	"                      --nic host); \"devrx info\" lists them\n"
 	"  --device NAME       of this device, DMA heap or vram layout\n"
 	"  --size SIZE         of this size (default 64M)\n"
 	"  --hugetlb           backed by huge pages\n"
-	"  --chunk SIZE        in chunks of this size (default one page)\n"
+	"  --chunk SIZE        in chunks of this size (default one page, "
+	"without\n"
+	"                      --nic 64K)\n"
 	"  --tier TIER         best, or exactly this one: zcrx-device, "
-	"zcrx-host\n"
+	"zcrx-host,\n"
+	"                      recv\n"
 	"  --listen [ADDR]:PORT  where peers connect (default [::]:9000)\n"
 	"  --connections N     how many to receive (default 1)\n"
 	"  --digest            SHA-256 of each connection\n"
+	"  --crc32c            CRC-32C of one connection, by the Vulkan "
+	"device\n"
+	"                      that owns the memory\n"
 	"  --verify SEED       check for the pattern of \"devrx send "
 	"--pattern\"\n"
 	"  --out FILE          write the bytes to FILE (FILE.0, FILE.1, ... "
@@ -48,6 +57,7 @@ enum {
 	OPT_LISTEN,
 	OPT_CONNECTIONS,
 	OPT_DIGEST,
+	OPT_CRC32C,
 	OPT_VERIFY,
 	OPT_OUT,
 	OPT_TIMEOUT,
@@ -68,6 +78,7 @@ static const struct option options[] = {
 	{ "listen", required_argument, NULL, OPT_LISTEN },
 	{ "connections", required_argument, NULL, OPT_CONNECTIONS },
 	{ "digest", no_argument, NULL, OPT_DIGEST },
+	{ "crc32c", no_argument, NULL, OPT_CRC32C },
 	{ "verify", required_argument, NULL, OPT_VERIFY },
 	{ "out", required_argument, NULL, OPT_OUT },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
@@ -114,6 +125,9 @@ static void parse_word(int c, struct recv_opts *opts)
 	case OPT_DIGEST:
 		opts->sink.digest = true;
 		break;
+	case OPT_CRC32C:
+		opts->crc32c = true;
+		break;
 	case OPT_OUT:
 		opts->sink.out = optarg;
 		break;
@@ -138,6 +152,7 @@ static const char *parse_value(int c, struct recv_opts *opts)
 
 	switch (c) {
 	case OPT_QUEUE:
+		opts->queue_given = true;
 		opts->queue = DEVRX_QUEUE_LAST;
 		if (!strcmp(optarg, "last"))
 			return NULL;
@@ -157,7 +172,7 @@ static const char *parse_value(int c, struct recv_opts *opts)
 	case OPT_TIER:
 		return parse_tier(optarg, &opts->tier) ?
 			       NULL :
-			       "best, zcrx-device or zcrx-host";
+			       "best, zcrx-device, zcrx-host or recv";
 	case OPT_LISTEN:
 		return arg_address(optarg, opts->host, opts->port) ?
 			       NULL :
@@ -188,10 +203,31 @@ static const char *parse_value(int c, struct recv_opts *opts)
 	}
 }
 
+/* Without a NIC there is one tier, and with one there are all others. */
+static int check_nic(struct recv_opts *opts)
+{
+	const bool recv = opts->tier == DEVRX_TIER_RECV;
+
+	if (!opts->memory)
+		opts->memory = opts->nic ? "udmabuf" : "host";
+	if (opts->nic)
+		return recv ? arg_misuse("recv", "--tier recv is without "
+						 "--nic") :
+			      0;
+	if (!recv && opts->tier != DEVRX_TIER_BEST)
+		return arg_misuse("recv", "--tier %s needs --nic",
+				  devrx_tier_name(opts->tier));
+	if (opts->queue_given)
+		return arg_misuse("recv", "--queue needs --nic");
+	if (opts->receiver_flags)
+		return arg_misuse("recv", "--cqe-mixed needs --nic");
+	return 0;
+}
+
 int recv_parse(int argc, char **argv, struct recv_opts *opts)
 {
 	const char *want;
-	int c;
+	int c, rc;
 
 	while ((c = arg_next("recv", argc, argv, options)) != -1) {
 		if (c == '?')
@@ -205,7 +241,13 @@ int recv_parse(int argc, char **argv, struct recv_opts *opts)
 	}
 	if (optind < argc)
 		return arg_misuse("recv", "%s: not an option", argv[optind]);
-	if (!opts->nic)
-		return arg_misuse("recv", "--nic is missing");
+	rc = check_nic(opts);
+	if (rc)
+		return rc;
+	if (opts->crc32c && strcmp(opts->memory, "vulkan"))
+		return arg_misuse("recv", "--crc32c is for --memory vulkan, "
+					  "whose device computes it");
+	if (opts->crc32c && opts->connections > 1)
+		return arg_misuse("recv", "--crc32c is for one connection");
 	return 0;
 }

@@ -17,7 +17,7 @@
 #include "recv.h"
 #include "report.h"
 
-#define BATCH 256
+#define BATCH CRC32C_BATCH
 #define BOUNCE_LEN (64u << 10)
 #define MS INT64_C(1000000)
 /* How long a new connection may wait to be accepted under load. */
@@ -180,14 +180,56 @@ static void receiver_error(struct recv_run *run, const char *what, int err)
 	recv_fail(run, EXIT_TRANSFER, -1, err, &cause);
 }
 
+/* Give a batch back: now, or when the device has read it. */
+static bool release_batch(struct recv_run *run,
+			  const struct devrx_fragment *frags, unsigned int n)
+{
+	struct devrx_fence fence;
+	int rc;
+
+	if (run->crc32c) {
+		fence = crc32c_fence(run->crc32c);
+		rc = devrx_receiver_release_after(run->receiver, frags, n,
+						  &fence);
+	} else {
+		rc = devrx_receiver_release(run->receiver, frags, n);
+	}
+	if (rc)
+		receiver_error(run, "fragments could not be given back", rc);
+	return !rc;
+}
+
+/* The device reads the batch while the CPU does; false where it has failed. */
+static bool start_device(struct recv_run *run,
+			 const struct devrx_fragment *frags, unsigned int n)
+{
+	struct devrx_cause cause = { 0 };
+	int rc;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (frags[i].flags & DEVRX_FRAGMENT_LOST) {
+			receiver_error(run, "the device failed",
+				       frags[i].error);
+			return false;
+		}
+	}
+	rc = crc32c_submit(run->crc32c, run->receiver, frags, n, &cause);
+	if (rc)
+		recv_fail(run, EXIT_ENVIRONMENT, -1, rc, &cause);
+	return !rc;
+}
+
 /* Use and release what came; false where the loop has to end. */
 static bool use_batch(struct recv_run *run, const struct devrx_fragment *frags,
 		      unsigned int n)
 {
 	struct recv_connection *conn;
 	struct devrx_cause cause;
+	bool released;
 	int rc;
 
+	if (run->crc32c && !start_device(run, frags, n))
+		return false;
 	for (unsigned int i = 0; i < n; i++)
 		use_fragment(run, &frags[i]);
 	for (unsigned int i = 0; i < n && sinks_used(run); i++) {
@@ -197,12 +239,10 @@ static bool use_batch(struct recv_run *run, const struct devrx_fragment *frags,
 			fail_connection(run, (unsigned int)frags[i].user, rc,
 					conn->sink.err, &cause);
 	}
-	rc = devrx_receiver_release(run->receiver, frags, n);
-	if (rc)
-		receiver_error(run, "fragments could not be given back", rc);
+	released = release_batch(run, frags, n);
 	run->end_ns = now_ns();
 	/* Wrong bytes end their connection only; a full disk ends all. */
-	return !rc && run->exit_code <= EXIT_TRANSFER;
+	return released && run->exit_code <= EXIT_TRANSFER;
 }
 
 /* Take all connections that have come; false where the loop has to end. */
@@ -268,7 +308,8 @@ static bool timed_out(struct recv_run *run, int64_t last_ns, int64_t now)
 	cause_set(&cause, "timeout",
 		  run->nr_accepted < opts->connections ?
 			  "start the sender, or give a longer --timeout" :
-			  "look at the NIC's drop counters: ip -s link",
+		  opts->nic ? "look at the NIC's drop counters: ip -s link" :
+			      "look at the sender",
 		  "nothing came for %u s: %u of %u connections accepted, %u "
 		  "ended, %llu bytes",
 		  opts->timeout, run->nr_accepted, opts->connections,

@@ -8,6 +8,7 @@
 #include "recv.h"
 #include "report.h"
 
+#define QUEUE_LEN 64
 #define PROGRESS_NS 100000000 /* at most ten lines in a second */
 
 void recv_fail(struct recv_run *run, int exit_code, int idx, int err,
@@ -30,14 +31,23 @@ void recv_fail(struct recv_run *run, int exit_code, int idx, int err,
 	run->nr_failures++;
 }
 
+/* ", queue N of NIC", or nothing where there is none. */
+static const char *queue_text(const struct recv_run *run, char ret[QUEUE_LEN])
+{
+	ret[0] = '\0';
+	if (run->opts->nic)
+		snprintf(ret, QUEUE_LEN, ", queue %u of %s",
+			 run->queue_info.index, run->queue_info.ifname);
+	return ret;
+}
+
 void recv_print_ready(const struct recv_run *run)
 {
-	char len[HUMAN_LEN];
+	char len[HUMAN_LEN], queue[QUEUE_LEN];
 
 	fprintf(stderr,
-		"devrx recv: ready on %s, queue %u of %s, tier %s, memory %s "
-		"(%s), %s\n",
-		run->endpoint, run->queue_info.index, run->queue_info.ifname,
+		"devrx recv: ready on %s%s, tier %s, memory %s (%s), %s\n",
+		run->endpoint, queue_text(run, queue),
 		devrx_tier_name(run->info.tier), run->memory_info.kind,
 		devrx_placement_name(run->memory_info.placement),
 		human_bytes(len, (double)run->memory_info.len));
@@ -78,8 +88,8 @@ void recv_clear_progress(struct recv_run *run)
 }
 
 /*
- * Copied bytes: none can be on zcrx-device; elsewhere the kernel counts them,
- * from Linux 7.2 on. -1 where nobody knows.
+ * Copied bytes: none can be on zcrx-device, all are on recv; on zcrx-host the
+ * kernel counts them, from Linux 7.2 on. -1 where nobody knows.
  */
 static int64_t bytes_copied(const struct recv_run *run)
 {
@@ -89,7 +99,7 @@ static int64_t bytes_copied(const struct recv_run *run)
 		return 0;
 	if (run->stats.bytes_copied > copied)
 		copied = run->stats.bytes_copied;
-	if (run->info.tier != DEVRX_TIER_ZCRX_DEVICE &&
+	if (run->info.tier == DEVRX_TIER_ZCRX_HOST &&
 	    !(run->features.flags & DEVRX_FEATURE_EVENTS))
 		return -1;
 	return (int64_t)(copied < run->bytes ? copied : run->bytes);
@@ -120,6 +130,9 @@ static void print_connections(const struct recv_run *run)
 			printf("sha256      %s  %s\n", conn->sink.hex,
 			       conn->peer);
 	}
+	if (run->crc32c_hex[0])
+		printf("crc32c      %s  by %s\n", run->crc32c_hex,
+		       run->crc32c_by);
 	if (run->opts->sink.verify && !run->exit_code)
 		printf("verified    every byte is the pattern of seed %llu\n",
 		       (unsigned long long)run->opts->sink.seed);
@@ -129,14 +142,14 @@ void recv_print_summary(struct recv_run *run)
 {
 	const struct devrx_memory_info *mem = &run->memory_info;
 	char bytes[HUMAN_LEN], len[HUMAN_LEN], chunk[HUMAN_LEN];
+	char queue[QUEUE_LEN];
 
 	recv_clear_progress(run);
 	if (run->opts->quiet)
 		return;
-	printf("landed      %s in %s, queue %u of %s\n",
+	printf("landed      %s in %s%s\n",
 	       human_bytes(bytes, (double)run->bytes),
-	       placement_phrase(mem->placement), run->queue_info.index,
-	       run->queue_info.ifname);
+	       placement_phrase(mem->placement), queue_text(run, queue));
 	printf("kernel      Linux %s\n", run->features.release);
 	printf("tier        %s%s%s\n", devrx_tier_name(run->info.tier),
 	       run->info.reason[0] ? ": " : "", run->info.reason);
@@ -186,6 +199,8 @@ static void json_results(struct json *j, const struct recv_run *run)
 	for (unsigned int i = 0; opts->sink.digest && i < run->nr_accepted; i++)
 		json_str(j, NULL, digest(run, i));
 	json_close(j, ']');
+	json_str(j, "crc32c", run->crc32c_hex[0] ? run->crc32c_hex : NULL);
+	json_str(j, "crc32c_by", run->crc32c_by[0] ? run->crc32c_by : NULL);
 	if (opts->sink.verify)
 		json_bool(j, "verified", !run->exit_code);
 	else

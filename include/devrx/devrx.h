@@ -4,8 +4,10 @@
  * where.
  *
  * Reading order: memory.h (what a NIC can write into), queue.h (where it comes
- * from), receiver.h (the fragments), error.h (what went wrong), features.h
- * (what this kernel can do), provider.h (a kind of memory of your own).
+ * from), receiver.h (the fragments), fence.h (when a device is done with them),
+ * ring.h and desc.h (fragments for a device), error.h (what went wrong),
+ * features.h (what this kernel can do), provider.h (a kind of memory of your
+ * own), cuda.h, vulkan.h and drm.h (what memory of those kinds has beyond that).
  *
  * Rules that hold everywhere:
  *  - objects are opaque; options are structs whose first member is their size,
@@ -19,12 +21,18 @@
 #ifndef DEVRX_DEVRX_H
 #define DEVRX_DEVRX_H
 
+#include <devrx/cuda.h>
+#include <devrx/desc.h>
+#include <devrx/drm.h>
 #include <devrx/error.h>
 #include <devrx/features.h>
+#include <devrx/fence.h>
 #include <devrx/memory.h>
 #include <devrx/provider.h>
 #include <devrx/queue.h>
 #include <devrx/receiver.h>
+#include <devrx/ring.h>
+#include <devrx/vulkan.h>
 
 #ifdef __cplusplus
 extern "C" {

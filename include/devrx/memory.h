@@ -45,16 +45,21 @@ enum devrx_placement {
 /**
  * struct devrx_memory_opts - what to allocate or import
  * @size: sizeof(struct devrx_memory_opts), set by DEVRX_MEMORY_OPTS_INIT
- * @kind: provider's name: "host", "udmabuf", "dmaheap", "vram"; borrowed for
- *      the call
+ * @kind: provider's name: "host", "udmabuf", "dmaheap", "cuda", "vulkan", "drm",
+ *      "vram"; borrowed for the call
  * @provider: a provider of your own (see devrx/provider.h) instead of @kind;
  *      borrowed, must outlive the memory; NULL otherwise
- * @device: which device of that kind; for "dmaheap" the heap's name, for "vram"
- *      the layout "page", "64k", "1m" or "block"; NULL for the default
- *      ("system", "64k"), and for kinds that have no devices; borrowed for the
+ * @device: which device of that kind; for "dmaheap" the heap's name, for "cuda"
+ *      the index "0", the UUID "GPU-..." or the PCI address "0000:3b:00.0", for
+ *      "vulkan" the same with Vulkan's index and UUID, for "drm" the node "card1"
+ *      or its path, the driver "vgem" or the PCI address, for "vram" the layout
+ *      "page", "64k", "1m" or "block"; NULL for the default ("system", see
+ *      devrx/cuda.h, the first Vulkan device that is no CPU or else the first, see
+ *      devrx/drm.h, "64k"), and for kinds that have no devices; borrowed for the
  *      call
  * @len: bytes; rounded up to what the kind needs (the page size, 2 MiB with
- *      hugetlb, the layout's piece with "vram"). For devrx_memory_import() 0 or exactly the dmabuf's length
+ *      hugetlb and with "cuda", the layout's piece with "vram"). For
+ *      devrx_memory_import() 0 or exactly the dmabuf's length
  * @placement: enum devrx_placement that must be proved, or
  *      DEVRX_PLACEMENT_UNKNOWN for any
  * @flags: DEVRX_MEMORY_F_*; unknown bits are refused
@@ -124,19 +129,40 @@ struct devrx_memory_info {
  *                pages of 2 MiB;
  *                placement-unproved: the placement that was required could
  *                not be proved (nothing stays allocated);
+ *                cuda-dmabuf-unsupported, cuda-closed-modules,
+ *                cuda-rdma-unsupported: the GPU's memory cannot be had as a
+ *                dmabuf, and why; cuda-driver-old: its driver lacks a call;
+ *                vulkan-no-export: the device exports no dmabufs;
+ *                vulkan-unsupported: it lacks what devrx/vulkan.h lists;
+ *                vulkan-not-built: this library has no Vulkan;
+ *                drm-no-dumb, drm-no-export: the card's driver makes no such
+ *                buffer, or no dmabuf of it; drm-not-built: this library has no
+ *                libdrm;
  *   -ENOENT      udmabuf-missing, heap-missing, vram-missing: the kernel or
  *                this machine does not have the device node;
- *   -EACCES      udmabuf-access, heap-access, vram-access: no permission on
- *                the node;
+ *                cuda-missing: no driver of CUDA's; vulkan-missing: no loader of
+ *                Vulkan's; drm-missing: no card node; drm-library-missing: no
+ *                libdrm.so.2, or for an amdgpu card no libdrm_amdgpu.so.1;
+ *   -EACCES      udmabuf-access, heap-access, vram-access, cuda-access,
+ *                vulkan-access, drm-access: no permission on the node;
+ *   -ENODEV      cuda-no-device, vulkan-no-device: no GPU, or none of the name in
+ *                @device; drm-no-device: no card of that name, driver or address;
  *   -EFBIG       udmabuf-limit: above /sys/module/udmabuf/parameters/
  *                size_limit_mb (64 through Linux 7.2);
+ *                cuda-bar1: above what the GPU shows to other devices;
+ *                vulkan-limit: above what it allocates at once;
+ *                drm-limit: above 4 GiB less 4 KiB, or above what an
+ *                amdgpu card allocates at once;
  *   -ENOMEM      out-of-memory, hugetlb-exhausted: no memory, no huge pages;
  *   -EPROTO      backing-invalid: a provider of your own gave something that
  *                is no memory: not whole pages, less than asked for, not the
  *                whole dmabuf, or a result above 0;
- *   -EMFILE, -ENFILE, other errnos of the device: os-error, with the call's
- *                name in the text; what a provider of your own returns, with
- *                its cause, or os-error where it gave none.
+ *   -ESTALE, -EIO  cuda-context-destroyed, cuda-device-lost: see devrx/cuda.h;
+ *                vulkan-device-lost: see devrx/vulkan.h;
+ *   -EMFILE, -ENFILE, other errnos of the device: os-error, cuda-error or
+ *                vulkan-error, with the call's name in the text; what a provider
+ *                of your own returns, with its cause, or os-error where it gave
+ *                none.
  * Since: 0.1
  */
 DEVRX_API int devrx_memory_alloc(struct devrx_memory **ret,
@@ -189,7 +215,8 @@ DEVRX_API int devrx_memory_info(const struct devrx_memory *mem,
  *
  * Return: 0; -EPERM in a forked child; -ERANGE where @off + @len is outside the
  *   memory; -EOPNOTSUPP where it cannot be read from the host; what the
- *   provider or the dmabuf's exporter says.
+ *   provider or the dmabuf's exporter says (kind "cuda": -ESTALE where what was
+ *   there has gone, -EIO where the device failed; kind "vulkan": -EIO likewise).
  * Since: 0.1
  */
 DEVRX_API int devrx_memory_read(struct devrx_memory *mem, uint64_t off,

@@ -14,19 +14,26 @@
  * Until it is released its bytes stay where they are; afterwards the NIC may
  * overwrite them at any moment.
  *
+ * Without a NIC that can do this, give NULL for the queue: all that is said here
+ * holds on tier "recv", where the kernel copies out of the sockets.
+ *
  * Threads: all calls on one receiver come from the thread that opened it,
  * because its ring is IORING_SETUP_SINGLE_ISSUER (zcrx requires DEFER_TASKRUN,
  * and that requires SINGLE_ISSUER: linux/io_uring/zcrx.c, io_uring.c). For
- * more threads open a receiver for each, on a queue of its own.
+ * more threads open a receiver for each, on a queue of its own. On tier recv the
+ * memory's provider may be called in devrx_receiver_wait(), to write: no other
+ * thread may call devrx_memory_read() or _write() on that memory meanwhile.
  *
  * Fork: a child has no part in the receiver. Calls that would touch the ring
  * return -EPERM there (cause "forked"); info, stats and cause still answer, and
- * devrx_receiver_close() drops the child's copy without touching the parent's; call it, or exec, or exit: until then
- * the child's descriptors keep the queue taken after the parent's end.
+ * devrx_receiver_close() drops the child's copy without touching the parent's;
+ * call it, or exec, or exit: until then the child's descriptors keep the queue
+ * taken after the parent's end.
  *
  * Sockets: TCP over IPv4 or IPv6, connected or accepted, without O_NONBLOCK,
- * borrowed from the caller. After devrx_receiver_add() nobody else may read from the socket
- * until its last fragment came; writing to it is free.
+ * borrowed from the caller. After devrx_receiver_add() nobody else may read from
+ * the socket until its last fragment came; writing to it is free. On tier recv any
+ * stream socket that recv() reads will do (TCP and AF_UNIX are tested).
  */
 #ifndef DEVRX_RECEIVER_H
 #define DEVRX_RECEIVER_H
@@ -53,6 +60,13 @@ enum devrx_tier {
 	/* The NIC writes into the memory's host pages; what it cannot place
 	 * there the kernel copies. Needs memory of kind "host". */
 	DEVRX_TIER_ZCRX_HOST = 2,
+	/* Without a queue, unprivileged, from Linux 6.1 on: the kernel copies
+	 * out of the sockets into the memory. Where the CPU cannot write that
+	 * at any time (a device's memory; a dmabuf that is not known to be host
+	 * memory), the kernel copies into buffers of devrx, and the memory's
+	 * provider on into a chunk, before the fragment is delivered. Never
+	 * chosen where a queue is given. */
+	DEVRX_TIER_RECV = 3,
 };
 
 /* Ask for IORING_SETUP_CQE_MIXED (Linux 6.18) instead of CQE32: half the
@@ -64,15 +78,18 @@ enum devrx_tier {
  * @size: sizeof(struct devrx_receiver_opts), set by DEVRX_RECEIVER_OPTS_INIT
  * @tier: enum devrx_tier; anything but BEST is had or the open fails
  * @chunk_len: bytes in which the NIC takes memory, a power of two from the
- *      page size to what NIC and memory allow; 0 for the page size. Linux 7.0
+ *      page size to what NIC and memory allow; 0 for the page size. Linux 7.0.
+ *      On tier recv a chunk holds one fragment, whatever its length: 0 for 64
+ *      KiB, or less so that there are 16, or more so that there are no more
+ *      than 32768; what is behind the last whole one is not used
  * @max_fragments: fragments out at once, 0 for one per chunk (at least 4096,
- *      at most 1048576)
+ *      at most 1048576; on tier recv never more than there are chunks)
  * @cq_entries: data completions that fit in the queue, 0 for 4096, at most
  *      32768; a small one costs re-arming (see overflows in struct
  *      devrx_receiver_stats), never data
  * @bind_timeout_ms: how long to wait for a queue that still belongs to a
  *      receiver being torn down, 0 for 2000
- * @flags: DEVRX_RECEIVER_F_*; unknown bits are refused
+ * @flags: DEVRX_RECEIVER_F_*; unknown bits are refused, and on tier recv all
  * @reserved: 0
  * @cause: filled in on failure; may be NULL
  *
@@ -96,14 +113,18 @@ struct devrx_receiver_opts {
 			0, 0, 0, NULL                                          \
 	}
 
-/* These bytes were copied into the memory by a CPU. Never on zcrx-device; on
- * zcrx-host the kernel does not tell which of them it copied, only how many
- * (bytes_copied in struct devrx_receiver_stats). */
+/* These bytes were copied into the memory by a CPU. Never on zcrx-device, always
+ * on recv; on zcrx-host the kernel does not tell which of them it copied, only how
+ * many (bytes_copied in struct devrx_receiver_stats). */
 #define DEVRX_FRAGMENT_COPIED (1u << 0)
 /* The peer closed in order: the stream is complete. Last of its connection. */
 #define DEVRX_FRAGMENT_EOF (1u << 1)
 /* The connection ended otherwise; see error. Last of its connection. */
 #define DEVRX_FRAGMENT_ERROR (1u << 2)
+/* No new bytes: this fragment went to devrx_receiver_release_after(), and the
+ * device failed; see error. It comes at any time, after its connection's last
+ * fragment, too. There is nothing to release. */
+#define DEVRX_FRAGMENT_LOST (1u << 3)
 
 /**
  * struct devrx_fragment - one received piece of one connection
@@ -114,17 +135,21 @@ struct devrx_receiver_opts {
  *      nothing to release
  * @length: bytes; 0 with EOF and ERROR
  * @flags: DEVRX_FRAGMENT_*
- * @error: with ERROR a negative errno, else 0. -ECANCELED after
+ * @error: with LOST what the fence said (cause "device-lost"); with ERROR a
+ *      negative errno; else 0. -ECANCELED after
  *      devrx_receiver_remove(); -ECONNRESET, -ETIMEDOUT, ... from TCP; -ENOMEM
  *      (cause "area-exhausted") where a host area is too small for the NIC's
  *      ring and the sockets;
  *      -EBADMSG (cause "payload-not-in-area") where payload could not be put
  *      into a dmabuf: it came around the flow rule, or the NIC did not split
- *      it off; -EPROTO (cause "bad-completion") where the kernel told a place
- *      outside the memory
+ *      it off; on tier recv what the memory's provider returns (cause
+ *      "upload-failed"), the piece that it was to write being lost, and
+ *      -EPROTONOSUPPORT for a socket that is no stream; -EPROTO (cause
+ *      "bad-completion") where the kernel told a place outside the memory
  *
  * Fragments of one connection come in stream order with no gap and no overlap,
- * each connection's last one has EOF or ERROR, and none follows it.
+ * each connection's last one has EOF or ERROR, and none follows it; those with
+ * LOST aside, which are no part of that.
  * Since: 0.1
  */
 struct devrx_fragment {
@@ -142,11 +167,11 @@ struct devrx_fragment {
  * @size: sizeof(struct devrx_receiver_info), set by the caller before the call
  * @tier: enum devrx_tier, never BEST
  * @chunk_len: bytes
- * @nr_chunks: chunks in the memory
+ * @nr_chunks: chunks in the memory; on tier recv those that are used
  * @max_fragments: in force
  * @cq_entries: as rounded
- * @rq_entries: refill ring's entries
- * @zcrx_id: the kernel's number of the zcrx instance in its ring
+ * @rq_entries: entries of the refill ring, on tier recv of the buffer ring
+ * @zcrx_id: the kernel's number of the zcrx instance in its ring, 0 on tier recv
  * @flags: DEVRX_RECEIVER_F_* in force
  * @reason: why this tier and no better one
  *
@@ -172,18 +197,22 @@ struct devrx_receiver_info {
  * @bytes: delivered
  * @bytes_copied: of them, copied by the kernel into a host area as it counts
  *      them (Linux 7.2; it leaves out what it copies from a packet's head);
- *      0 on zcrx-device, where no copy can happen
+ *      0 on zcrx-device, where no copy can happen; all on recv
  * @fragments: delivered, those without data left out
- * @released: fragments given back
+ * @released: fragments given back, those behind a fence once it passed
  * @fragments_out: delivered and not yet given back
  * @connections: open now
  * @connections_total: ever added
  * @waits: calls of devrx_receiver_wait()
  * @enters: io_uring_enter() system calls
  * @overflows: times a full completion queue ended a receive that was re-armed
- * @starved: times an empty host area ended a receive that was re-armed
+ * @starved: times an empty host area, or on tier recv a lack of chunks, ended a
+ *      receive that was re-armed
  * @refill_flushes: times a full refill ring was emptied by a system call
- * @bad_releases: fragments refused by devrx_receiver_release()
+ * @bad_releases: fragments refused by devrx_receiver_release() and
+ *      devrx_receiver_release_after()
+ * @fragments_fenced: of fragments_out, those behind a fence
+ * @lost: fragments behind a fence that failed; not in released
  *
  * Since: 0.1
  */
@@ -202,38 +231,50 @@ struct devrx_receiver_stats {
 	uint64_t starved;
 	uint64_t refill_flushes;
 	uint64_t bad_releases;
+	uint64_t fragments_fenced;
+	uint64_t lost;
 };
 
 /**
- * devrx_receiver_open - bind one memory to one queue
+ * devrx_receiver_open - bind one memory to one queue, or to none
  * @ret: new receiver on success, untouched on error; devrx_receiver_close()
  * @mem: the memory; borrowed until close, in one receiver at a time
- * @q: the queue; borrowed until close, in one receiver at a time
+ * @q: the queue; borrowed until close, in one receiver at a time. NULL for tier
+ *      recv
  * @opts: settings, or NULL for the defaults; borrowed for the call
  *
- * Needs CAP_NET_ADMIN in the initial user namespace, which the kernel checks
- * before anything else (linux/io_uring/zcrx.c). Nothing after open needs it.
+ * A queue is never given up for tier recv, nor the other way round: with @q tier
+ * BEST is one of zcrx's or fails, without it tier BEST is recv.
+ *
+ * Needs, with @q, CAP_NET_ADMIN in the initial user namespace, which the kernel
+ * checks before anything else (linux/io_uring/zcrx.c). Nothing after open needs it.
  *
  * Context: may sleep up to @opts->bind_timeout_ms.
  * Return: 0, or with the cause's identifier
  *   -EPERM       cap-net-admin; io-uring-disabled;
- *   -EINVAL      opts-invalid; chunk-len: not a power of two, or below the
+ *   -EINVAL      opts-invalid, a zcrx tier without @q and tier recv with it
+ *                included; chunk-len: not a power of two, or below the
  *                page size; hds-off, hds-thresh: changed since the queue was
  *                reserved; zcrx-einval: the kernel refused for a reason it
  *                does not tell;
  *   -ENODEV      nic-missing: the NIC has gone;
  *   -ERANGE      queue-range: the NIC has lost the queue; chunk-refused: the
  *                memory lies in smaller pieces than the chunk, or the driver
- *                has a lower limit;
+ *                has a lower limit; on tier recv the memory is no multiple
+ *                of it, or has more than 32768;
  *   -EEXIST      queue-busy: another provider has the queue and did not go
  *                within the deadline; xdp-attached;
  *   -EBUSY       memory-bound, queue-bound: @mem or @q is in another receiver
  *                of this process; xsk-attached: AF_XDP has the queue;
  *                attach-refused: the dmabuf's exporter refused the NIC;
  *   -EOPNOTSUPP  zcrx-missing: no zcrx in this kernel; no-dmabuf-area: no
- *                dmabuf areas in it; tier-unavailable: @opts->tier cannot be
- *                had with this memory; nic-unsupported: the driver offers no
- *                queue to providers; chunk-unsupported: kernel or driver take
+ *                dmabuf areas in it; recv-missing: not all that tier recv
+ *                needs in it; tier-unavailable: @opts->tier cannot be
+ *                had with this memory, tier recv not where the host cannot
+ *                write it; nic-unsupported: the driver offers no
+ *                queue to providers; nic-not-pci: @mem is NVIDIA's, whose
+ *                driver would crash the kernel for a NIC that is no PCI
+ *                device; chunk-unsupported: kernel or driver take
  *                page-sized chunks only; cqe-mixed-missing; attach-refused;
  *   -EFBIG       area-too-large: above the running kernel's limit, see
  *                max_area_len in devrx/features.h;
@@ -245,6 +286,9 @@ struct devrx_receiver_stats {
  *                region;
  *   -ENETDOWN, -EAGAIN  nic-down: the driver wants the NIC up;
  *   -EFAULT      os-error: the memory's host pages cannot be pinned;
+ *   -EPERM       forked: the memory is that of this process's parent;
+ *   -ESTALE, -EIO, others  upload-failed: on tier recv the memory's provider
+ *                could not write a first byte, and returned that;
  *   others       attach-refused where the exporter's errno passes through,
  *                else os-error.
  * Since: 0.1
@@ -266,9 +310,9 @@ DEVRX_API int devrx_receiver_open(struct devrx_receiver **ret,
  * Context: may allocate.
  * Return: 0; -EBADF (not a descriptor); -EINVAL (cause "socket-nonblocking":
  *   io_uring ends the receive of a socket with O_NONBLOCK instead of waiting,
- *   so clear it); -EEXIST (already added); -ENOMEM; -EPERM (forked). What the kernel has against the socket itself
- *   (-ENOTSOCK, -EPROTONOSUPPORT for UDP, MPTCP and kTLS, -ENOTCONN) comes as
- *   the connection's ERROR fragment.
+ *   so clear it); -EEXIST (already added); -ENOMEM; -EPERM (forked). What the
+ *   kernel has against the socket itself (-ENOTSOCK, -EPROTONOSUPPORT for UDP,
+ *   MPTCP and kTLS, -ENOTCONN) comes as the connection's ERROR fragment.
  * Since: 0.1
  */
 DEVRX_API int devrx_receiver_add(struct devrx_receiver *rx, int sockfd,
@@ -281,7 +325,9 @@ DEVRX_API int devrx_receiver_add(struct devrx_receiver *rx, int sockfd,
  *
  * What arrived before is still delivered; then comes the last fragment, ERROR
  * with -ECANCELED (or EOF, if that was faster). Bytes left in the socket stay
- * there; those already in the memory cannot be read with recv() (-EFAULT).
+ * there; those already in the memory cannot be read with recv() (-EFAULT). On
+ * tier recv all that was taken out of the socket is delivered, and recv() goes on
+ * where that ends.
  *
  * Return: 0; -ENOENT (not added, or already ended); -EBUSY (the submission
  *   queue is full, wait and try again); -EPERM (forked).
@@ -299,15 +345,23 @@ DEVRX_API int devrx_receiver_remove(struct devrx_receiver *rx, int sockfd);
  *
  * Returns as soon as there is one fragment, with as many as there are. Cost:
  * no system call while completions are at hand, otherwise one
- * io_uring_enter(); no allocation, no lock.
+ * io_uring_enter(); no allocation, no lock; on tier recv, for memory that is
+ * written by its provider, what that costs for each fragment.
+ *
+ * While fences are pending each call asks the first of each timeline, and gives
+ * back what has passed. A device wakes nobody, so a call that has to wait looks
+ * again after 32 us, then after twice as long, up to each ms: chunks get back
+ * to a NIC that has run out of them although nothing arrives.
  *
  * Return: the number of fragments, 0 after @timeout_ns; or
  *   -EINVAL   @n is 0;
  *   -ENOBUFS  nothing was delivered, and nothing can be before fragments are
  *             released: all of max_fragments are out, or every connection
- *             waits for a chunk of a host area;
+ *             waits for a chunk of a host area. Not while some are behind a
+ *             fence: then it waits for that;
  *   -ENOTCONN no connection is added, and none of the ended ones has its last
- *             fragment still to come: there is nothing to wait for;
+ *             fragment still to come: there is nothing to wait for, whatever
+ *             fences are pending (devrx_receiver_poll_fences());
  *   -EINTR    a signal came before anything else;
  *   -EPERM    forked.
  * Since: 0.1
@@ -376,19 +430,25 @@ DEVRX_API int devrx_receiver_cause(const struct devrx_receiver *rx,
  * With ABANDON the bytes of fragments that are out stay readable until the
  * memory is bound anew or freed.
  *
+ * On tier recv, what the kernel had taken out of a socket and was not delivered
+ * yet is lost; what is still in the socket can be read.
+ *
  * The kernel tears its side down in its own time: the queue may stay taken for
  * some milliseconds more, which the next open waits for. And a blocking system
  * call that this thread makes next may end once with -EINTR (or -EAGAIN under
  * a socket timeout) although no signal came.
  *
+ * Fences are asked once more, and not waited for: let the device finish first.
+ *
  * Return: 0; -EINVAL (unknown flag); -EBUSY (cause "fragments-out") while
- *   fragments are out and ABANDON is not given: nothing has changed.
+ *   fragments are out, or behind a fence, and ABANDON is not given: nothing
+ *   that is out has changed.
  * Since: 0.1
  */
 DEVRX_API int devrx_receiver_close(struct devrx_receiver *rx, uint32_t flags);
 
 /**
- * devrx_tier_name - "zcrx-device", "zcrx-host", ...
+ * devrx_tier_name - "zcrx-device", "zcrx-host", "recv"
  *
  * Return: static storage; "unknown" for anything else.
  * Since: 0.1

@@ -4,7 +4,8 @@
  *
  * The invariant: the CPU touches the bytes only between the two halves of
  * DMA_BUF_IOCTL_SYNC, which is where an exporter makes its caches agree with
- * the device's. Called by the kinds udmabuf, dmaheap and import.
+ * the device's. Called by the kinds udmabuf, dmaheap and import; cuda and
+ * import ask for the exporter.
  */
 #include "memory/dmabuf.h"
 
@@ -76,6 +77,18 @@ int drx_dmabuf_exporter(int fd, char *ret, size_t size)
 	name[strcspn(name, "\n")] = '\0';
 	(void)snprintf(ret, size, "%s", name);
 	return 0;
+}
+
+bool drx_dmabuf_host_only(const char *exporter)
+{
+	return !strcmp(exporter, "udmabuf") || !strcmp(exporter, "system") ||
+	       !strcmp(exporter, "devrx_vram");
+}
+
+/* kernel-open/nvidia/nv-dmabuf.c: to_pci_dev(attachment->dev), unchecked. */
+bool drx_dmabuf_wants_pci(const char *exporter)
+{
+	return !strcmp(exporter, "nvidia");
 }
 
 int drx_dmabuf_map(struct devrx_backing *backing)

@@ -3,6 +3,7 @@
 #ifndef DRX_DMABUF_H
 #define DRX_DMABUF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,15 @@ int drx_dmabuf_len(int fd, uint64_t *ret);
  * DRM), cut to @size bytes. 0, or a negative errno where /proc does not say.
  */
 int drx_dmabuf_exporter(int fd, char *ret, size_t size);
+
+/* Can an exporter of that name hold nothing but host memory? */
+bool drx_dmabuf_host_only(const char *exporter);
+
+/*
+ * Does an exporter of that name take whatever attaches for a PCI device, so that
+ * the kernel crashes where it is none?
+ */
+bool drx_dmabuf_wants_pci(const char *exporter);
 
 /*
  * Map backing->dmabuf_fd for the CPU where its exporter and its access mode

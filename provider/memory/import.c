@@ -38,8 +38,7 @@ static void place_by_exporter(struct devrx_backing *backing)
 			       "the exporter's name cannot be read from /proc");
 		return;
 	}
-	if (!strcmp(name, "udmabuf") || !strcmp(name, "system") ||
-	    !strcmp(name, "devrx_vram")) {
+	if (drx_dmabuf_host_only(name)) {
 		backing->placement = DEVRX_PLACEMENT_HOST;
 		(void)snprintf(backing->proof, sizeof(backing->proof),
 			       "exporter %s, which has only host memory", name);

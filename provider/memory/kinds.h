@@ -8,7 +8,10 @@
 extern const struct devrx_provider drx_host_provider;
 extern const struct devrx_provider drx_udmabuf_provider;
 extern const struct devrx_provider drx_dmaheap_provider;
+extern const struct devrx_provider drx_cuda_provider;
+extern const struct devrx_provider drx_drm_provider;
 extern const struct devrx_provider drx_vram_provider;
+extern const struct devrx_provider drx_vulkan_provider;
 
 /*
  * Make a memory of @provider, a complete table, with @opts, which are checked

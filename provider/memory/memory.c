@@ -366,3 +366,35 @@ void drx_memory_unbind(struct devrx_memory *mem)
 	/* Release: what the receiver did is seen by the next to bind. */
 	__atomic_store_n(&mem->bound, 0, __ATOMIC_RELEASE);
 }
+
+bool drx_memory_wants_pci(const struct devrx_memory *mem)
+{
+	char exporter[32];
+
+	if (mem->backing.dmabuf_fd < 0)
+		return false;
+	if (drx_dmabuf_exporter(mem->backing.dmabuf_fd, exporter,
+				sizeof(exporter)))
+		return !strcmp(mem->provider.name, drx_cuda_provider.name);
+	return drx_dmabuf_wants_pci(exporter);
+}
+
+const struct devrx_provider *drx_memory_provider(struct devrx_memory *mem,
+						 struct devrx_backing **ret)
+{
+	*ret = &mem->backing;
+	return &mem->provider;
+}
+
+int drx_memory_backing(struct devrx_memory *mem,
+		       void (*free)(struct devrx_backing *backing),
+		       struct devrx_backing **ret)
+{
+	if (mem->owner != getpid())
+		return -EPERM;
+	/* Not the name: a provider of the caller's own may have the same. */
+	if (mem->provider.free != free)
+		return -EINVAL;
+	*ret = &mem->backing;
+	return 0;
+}

@@ -9,12 +9,11 @@
 
 #include "memory/kinds.h"
 
-/* In order of preference: what a NIC can write to as a dmabuf comes first, what
- * is for tests only last. */
+/* In order of preference: device memory, what else a NIC can write to as a
+ * dmabuf, and what is for tests only last. */
 static const struct devrx_provider *const providers[] = {
-	&drx_udmabuf_provider,
-	&drx_dmaheap_provider,
-	&drx_host_provider,
+	&drx_cuda_provider,    &drx_vulkan_provider, &drx_udmabuf_provider,
+	&drx_dmaheap_provider, &drx_host_provider,   &drx_drm_provider,
 	&drx_vram_provider,
 };
 

@@ -2,7 +2,7 @@
 /*
  * Read one NIC and one of its queues from the kernel; no opinion about it.
  *
- * Four questions: rtnetlink for the link (name, XDP), an ioctl for the driver
+ * Four questions: rtnetlink for the link (name, bus, XDP), an ioctl for the driver
  * (netlink does not tell it), the family "ethtool" for header split, the
  * family "netdev" for the queues and who has them. A family, command or
  * attribute that this kernel lacks leaves its field unknown.
@@ -34,13 +34,14 @@
 
 int drx_parse_link(const void *msg, size_t len, void *arg)
 {
-	const struct nlattr *tb[IFLA_XDP + 1];
+	const struct nlattr *tb[IFLA_PARENT_DEV_BUS_NAME + 1];
 	const struct nlattr *xdp[IFLA_XDP_ATTACHED + 1];
 	const struct ifinfomsg *info = msg;
 	struct drx_look *look = arg;
 	int ret;
 
-	ret = drx_nl_attrs_after(msg, len, sizeof(*info), tb, IFLA_XDP);
+	ret = drx_nl_attrs_after(msg, len, sizeof(*info), tb,
+				 IFLA_PARENT_DEV_BUS_NAME);
 	if (ret)
 		return ret;
 	/* A NIC without a name or a number is no NIC. */
@@ -51,6 +52,10 @@ int drx_parse_link(const void *msg, size_t len, void *arg)
 	look->loopback = info->ifi_flags & IFF_LOOPBACK;
 	ret = drx_nl_get_str(tb[IFLA_IFNAME], look->ifname,
 			     sizeof(look->ifname));
+	if (ret)
+		return ret;
+	ret = drx_nl_get_str(tb[IFLA_PARENT_DEV_BUS_NAME], look->bus,
+			     sizeof(look->bus));
 	if (ret)
 		return ret;
 	ret = drx_nl_get_u32(tb[IFLA_NUM_RX_QUEUES], &look->max_queues);

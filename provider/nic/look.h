@@ -37,6 +37,7 @@ struct drx_look {
 	bool loopback;
 	char ifname[16];
 	char driver[32];
+	char bus[32]; /* its parent device's, "pci"; empty: it has none */
 };
 
 /*
@@ -52,6 +53,8 @@ int drx_look_read(struct drx_look *ret, const char *ifname, uint32_t ifindex,
  * the cause. In queue.c.
  */
 int drx_look_judge(const struct drx_look *look, struct devrx_cause *cause);
+/* Is the NIC a PCI device? 0 or -EOPNOTSUPP (nic-not-pci). In queue.c. */
+int drx_look_judge_pci(const struct drx_look *look, struct devrx_cause *cause);
 
 /*
  * The parsers, one per kind of reply, each of the type drx_nl_fn with a

@@ -3,6 +3,8 @@
 #ifndef DRX_NIC_H
 #define DRX_NIC_H
 
+#include <stdbool.h>
+
 #include <devrx/queue.h>
 
 /*
@@ -21,8 +23,9 @@ void drx_queue_unbind(struct devrx_queue *q);
 /*
  * The checks of devrx_queue_reserve() once more, against the NIC as it is now:
  * 0 where nothing is wrong that netlink can see, else the errno with the cause
- * filled in.
+ * filled in. With @pci the NIC must be a PCI device (nic-not-pci).
  */
-int drx_queue_check(const struct devrx_queue *q, struct devrx_cause *cause);
+int drx_queue_check(const struct devrx_queue *q, bool pci,
+		    struct devrx_cause *cause);
 
 #endif /* DRX_NIC_H */

@@ -165,6 +165,26 @@ int drx_look_judge(const struct drx_look *look, struct devrx_cause *cause)
 	return ret;
 }
 
+/*
+ * The parent device stands for the one that does the DMA. Where they differ (a
+ * sub-function on the bus "auxiliary", a queue leased to a netkit) nothing that
+ * is visible here says whether that one is a PCI device, so it is not one.
+ */
+int drx_look_judge_pci(const struct drx_look *look, struct devrx_cause *cause)
+{
+	if (strcmp(look->bus, "pci") == 0)
+		return 0;
+	return drx_fail(cause, -EOPNOTSUPP, "nic-not-pci",
+			"take a NIC that is a PCI device, or memory of another "
+			"kind",
+			"NIC %s (driver %s) is no PCI device but on bus %s; "
+			"the memory's driver, NVIDIA's, takes every NIC for "
+			"one, and the kernel would crash",
+			look->ifname,
+			look->driver[0] ? look->driver : "unknown",
+			look->bus[0] ? look->bus : "none");
+}
+
 struct devrx_queue *drx_queue_new(uint32_t ifindex, uint32_t index)
 {
 	struct devrx_queue *q = calloc(1, sizeof(*q));
@@ -279,11 +299,15 @@ void drx_queue_unbind(struct devrx_queue *q)
 	q->bound = false;
 }
 
-int drx_queue_check(const struct devrx_queue *q, struct devrx_cause *cause)
+int drx_queue_check(const struct devrx_queue *q, bool pci,
+		    struct devrx_cause *cause)
 {
 	struct drx_look look;
 	int ret;
 
 	ret = drx_look_read(&look, NULL, q->ifindex, q->index, cause);
+	/* First: no command mends it. */
+	if (!ret && pci)
+		ret = drx_look_judge_pci(&look, cause);
 	return ret ? ret : drx_look_judge(&look, cause);
 }

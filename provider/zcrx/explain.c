@@ -36,6 +36,22 @@ static bool has_cap(unsigned int cap)
 	return data[cap / 32].effective & (1u << (cap % 32));
 }
 
+/* @need: bytes that @call wants to lock. */
+static int explain_memlock(uint64_t need, const char *call,
+			   struct devrx_cause *cause)
+{
+	struct rlimit limit;
+
+	if (has_cap(CAP_IPC_LOCK) || getrlimit(RLIMIT_MEMLOCK, &limit) ||
+	    limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > 4 * need)
+		return drx_fail_os(cause, -ENOMEM, call);
+	return drx_fail(cause, -ENOMEM, "memlock", "ulimit -l unlimited",
+			"%s wants %" PRIu64 " KiB of locked memory, "
+			"and RLIMIT_MEMLOCK is %" PRIu64 " KiB for all of this "
+			"user's rings",
+			call, need >> 10, (uint64_t)limit.rlim_cur >> 10);
+}
+
 /*
  * Host areas, and the refill ring of any area, are charged to RLIMIT_MEMLOCK
  * unless the ring's creator has CAP_IPC_LOCK (linux/io_uring/io_uring.c).
@@ -45,18 +61,10 @@ static int explain_nomem(const struct drx_area *area, struct devrx_cause *cause)
 	uint64_t chunks = area->reg.len / area->chunk_len;
 	uint64_t need =
 		drx_ifq_rq_entries(chunks) * sizeof(struct drx_zcrx_rqe);
-	struct rlimit limit;
 
 	if (area->tier == DEVRX_TIER_ZCRX_HOST)
 		need += area->reg.len;
-	if (has_cap(CAP_IPC_LOCK) || getrlimit(RLIMIT_MEMLOCK, &limit) ||
-	    limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > 4 * need)
-		return drx_fail_os(cause, -ENOMEM, "registering the area");
-	return drx_fail(cause, -ENOMEM, "memlock", "ulimit -l unlimited",
-			"registering wants %" PRIu64 " KiB of locked memory, "
-			"and RLIMIT_MEMLOCK is %" PRIu64 " KiB for all of this "
-			"user's rings",
-			need >> 10, (uint64_t)limit.rlim_cur >> 10);
+	return explain_memlock(need, "registering the area", cause);
 }
 
 static int explain_busy(const struct devrx_queue_info *info,
@@ -147,7 +155,7 @@ int drx_explain_register(int err, const struct devrx_queue *q,
 				"initial user namespace");
 	if (err == -ENOMEM)
 		return explain_nomem(area, cause);
-	if (q && drx_queue_check(q, cause) == err)
+	if (q && drx_queue_check(q, false, cause) == err)
 		return err;
 	if (!q || devrx_queue_info(q, &info))
 		memcpy(info.ifname, "the NIC", sizeof("the NIC"));
@@ -204,5 +212,32 @@ int drx_explain_setup(int err, struct devrx_cause *cause)
 				"this kernel has no io_uring");
 	default:
 		return drx_fail_os(cause, err, "io_uring_setup");
+	}
+}
+
+static int fail_too_old(struct devrx_cause *cause)
+{
+	return drx_fail(cause, -EOPNOTSUPP, "recv-missing",
+			"boot Linux 6.1 or later",
+			"this kernel has not all of io_uring that tier recv "
+			"needs: IORING_SETUP_DEFER_TASKRUN, multishot "
+			"receives, rings of provided buffers");
+}
+
+int drx_explain_recv_setup(int err, struct devrx_cause *cause)
+{
+	return err == -EINVAL ? fail_too_old(cause) :
+				drx_explain_setup(err, cause);
+}
+
+int drx_explain_buffers(int err, uint64_t len, struct devrx_cause *cause)
+{
+	switch (err) {
+	case -EINVAL:
+		return fail_too_old(cause);
+	case -ENOMEM:
+		return explain_memlock(len, "registering the buffers", cause);
+	default:
+		return drx_fail_os(cause, err, "IORING_REGISTER_PBUF_RING");
 	}
 }

@@ -20,4 +20,8 @@ int drx_explain_register(int err, const struct devrx_queue *q,
 /* The same for the ring's own set-up. */
 int drx_explain_setup(int err, struct devrx_cause *cause);
 
+/* The same for tier recv: the ring's set-up, and a buffer ring of @len bytes. */
+int drx_explain_recv_setup(int err, struct devrx_cause *cause);
+int drx_explain_buffers(int err, uint64_t len, struct devrx_cause *cause);
+
 #endif /* DRX_EXPLAIN_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A receiver's beginning and end, and what can be asked of it.
+ * A receiver's beginning and end.
  *
  * Open builds everything in locals of its own and publishes last; close is
  * allowed only when nothing of the caller's would be lost, or when the caller
@@ -53,7 +53,7 @@ static void alive_unmap(const uint32_t *alive)
 	(void)munmap((void *)(uintptr_t)alive, (size_t)sysconf(_SC_PAGESIZE));
 }
 
-static int check_opts(const struct devrx_receiver_opts *opts,
+static int check_opts(const struct devrx_receiver_opts *opts, bool recv,
 		      const struct devrx_features *features,
 		      struct devrx_cause *cause)
 {
@@ -69,6 +69,10 @@ static int check_opts(const struct devrx_receiver_opts *opts,
 		return drx_fail(cause, -EINVAL, "opts-invalid", NULL,
 				"cq_entries is %" PRIu32 ", the most is %u",
 				opts->cq_entries, CQ_ENTRIES_MAX);
+	if (opts->flags & DEVRX_RECEIVER_F_CQE_MIXED && recv)
+		return drx_fail(cause, -EINVAL, "opts-invalid", NULL,
+				"DEVRX_RECEIVER_F_CQE_MIXED needs a queue: "
+				"the completions of tier recv are all small");
 	if (opts->flags & DEVRX_RECEIVER_F_CQE_MIXED &&
 	    !(features->flags & DEVRX_FEATURE_CQE_MIXED))
 		return drx_fail(cause, -EOPNOTSUPP, "cqe-mixed-missing",
@@ -78,7 +82,7 @@ static int check_opts(const struct devrx_receiver_opts *opts,
 	return 0;
 }
 
-static int setup_ring(struct devrx_receiver *rx,
+static int setup_ring(struct devrx_receiver *rx, bool recv,
 		      const struct devrx_receiver_opts *opts,
 		      struct devrx_cause *cause)
 {
@@ -88,7 +92,8 @@ static int setup_ring(struct devrx_receiver *rx,
 		.flags = IORING_SETUP_SINGLE_ISSUER |
 			 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
 			 IORING_SETUP_CQSIZE |
-			 (mixed ? DRX_IORING_SETUP_CQE_MIXED :
+			 (recv	? 0 :
+			  mixed ? DRX_IORING_SETUP_CQE_MIXED :
 				  IORING_SETUP_CQE32),
 		/* A piece of data takes two of a mixed queue's entries. */
 		.cq_entries = mixed ? 2 * cq : cq,
@@ -100,7 +105,8 @@ static int setup_ring(struct devrx_receiver *rx,
 		params.cq_entries = 2 * CQ_ENTRIES_MIXED_MIN;
 	err = rx->ops->setup(&rx->ring, sq, &params);
 	if (err)
-		return drx_explain_setup(err, cause);
+		return recv ? drx_explain_recv_setup(err, cause) :
+			      drx_explain_setup(err, cause);
 	rx->cqes = rx->ring.cq.cqes;
 	rx->cq_khead = rx->ring.cq.khead;
 	rx->cq_ktail = rx->ring.cq.ktail;
@@ -111,14 +117,30 @@ static int setup_ring(struct devrx_receiver *rx,
 	return 0;
 }
 
-static uint32_t fragments_for(const struct devrx_receiver_opts *opts,
+static uint32_t fragments_for(const struct devrx_receiver_opts *opts, bool recv,
 			      uint64_t nr_chunks)
 {
+	/* A chunk holds one fragment there. */
+	if (recv)
+		return opts->max_fragments && opts->max_fragments < nr_chunks ?
+			       opts->max_fragments :
+			       (uint32_t)nr_chunks;
 	if (opts->max_fragments)
 		return opts->max_fragments;
 	if (nr_chunks < FRAGMENTS_DEFAULT_MIN)
 		return FRAGMENTS_DEFAULT_MIN;
 	return nr_chunks < FRAGMENTS_MAX ? (uint32_t)nr_chunks : FRAGMENTS_MAX;
+}
+
+static int register_ifq(struct devrx_receiver *rx,
+			const struct drx_ifq_queue *queue,
+			const struct drx_area *area, uint32_t timeout_ms,
+			struct devrx_cause *cause)
+{
+	int err = drx_ifq_register(&rx->ifq, &rx->ring, rx->ops, queue, area,
+				   &rx->features, timeout_ms);
+
+	return err ? drx_explain_register(err, rx->q, area, cause) : 0;
 }
 
 int drx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
@@ -132,15 +154,18 @@ int drx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 						      BIND_TIMEOUT_MS_DEFAULT;
 	struct devrx_receiver *rx;
 	struct drx_area area;
+	bool recv = !queue;
 	int err;
 
-	err = check_opts(opts, features, opts->cause);
+	err = check_opts(opts, recv, features, opts->cause);
 	if (err)
 		return err;
 	err = devrx_memory_info(mem, &mem_info);
 	if (err)
 		return err;
-	err = drx_area_plan(&area, &mem_info, opts, features, opts->cause);
+	err = recv ? drx_recv_plan(&area, mem, &mem_info, opts) :
+		     drx_area_plan(&area, &mem_info, opts, features,
+				   opts->cause);
 	if (err)
 		return err;
 
@@ -159,11 +184,12 @@ int drx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 	rx->info = (struct devrx_receiver_info){
 		.tier = area.tier,
 		.chunk_len = area.chunk_len,
-		.nr_chunks = mem_info.len / area.chunk_len,
+		.nr_chunks = recv ? drx_recv_chunks(&area) :
+				    mem_info.len / area.chunk_len,
 	};
 	memcpy(rx->info.reason, area.reason, sizeof(rx->info.reason));
 	memcpy(rx->ifname, "the NIC", sizeof("the NIC"));
-	rx->info.max_fragments = fragments_for(opts, rx->info.nr_chunks);
+	rx->info.max_fragments = fragments_for(opts, recv, rx->info.nr_chunks);
 
 	rx->alive = alive_map();
 	if (!rx->alive) {
@@ -175,28 +201,55 @@ int drx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 		err = drx_fail_os(opts->cause, err, "allocating");
 		goto err_alive;
 	}
-	err = setup_ring(rx, opts, opts->cause);
-	if (err)
-		goto err_slots;
-	err = drx_ifq_register(&rx->ifq, &rx->ring, ops, queue, &area, features,
-			       timeout_ms);
+	err = drx_fences_init(&rx->fences, rx->slots.nr);
 	if (err) {
-		err = drx_explain_register(err, q, &area, opts->cause);
-		goto err_ring;
+		err = drx_fail_os(opts->cause, err, "allocating");
+		goto err_slots;
 	}
-	rx->info.rq_entries = rx->ifq.rq.nr;
+	err = setup_ring(rx, recv, opts, opts->cause);
+	if (err)
+		goto err_fences;
+	if (recv)
+		err = drx_recv_register(&rx->recv, &rx->ring, ops, &area, mem,
+					opts->cause);
+	else
+		err = register_ifq(rx, queue, &area, timeout_ms, opts->cause);
+	if (err)
+		goto err_ring;
+	rx->info.rq_entries = recv ? rx->recv.mask + 1u : rx->ifq.rq.nr;
 	rx->info.zcrx_id = rx->ifq.zcrx_id;
 	*ret = rx;
 	return 0;
 
 err_ring:
 	ops->exit(&rx->ring);
+err_fences:
+	drx_fences_fini(&rx->fences);
 err_slots:
 	drx_slots_fini(&rx->slots);
 err_alive:
 	alive_unmap(rx->alive);
 err_free:
 	free(rx);
+	return err;
+}
+
+/* Tier recv: of the kernel nothing is asked that open does not see fail. */
+static int open_recv(struct devrx_receiver **ret, struct devrx_memory *mem,
+		     const struct devrx_receiver_opts *opts)
+{
+	const struct devrx_features features = { .size = sizeof(features) };
+	int err;
+
+	err = drx_memory_bind(mem, opts->cause);
+	if (err)
+		return err;
+	err = drx_receiver_open(ret, mem, NULL, NULL, opts, &features,
+				&drx_uring_kernel);
+	if (err)
+		drx_memory_unbind(mem);
+	else
+		(*ret)->bound = true;
 	return err;
 }
 
@@ -215,9 +268,14 @@ int devrx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 	if (drx_opts_get(&own, sizeof(own), opts ? opts : &defaults,
 			 sizeof(own)))
 		return -EINVAL;
-	if (!ret || !mem || !q)
+	if (!ret || !mem)
 		return drx_fail(own.cause, -EINVAL, "opts-invalid", NULL,
-				"memory, queue or result is NULL");
+				"memory or result is NULL");
+	if (!q)
+		return open_recv(ret, mem, &own);
+	if (own.tier == DEVRX_TIER_RECV)
+		return drx_fail(own.cause, -EINVAL, "opts-invalid", NULL,
+				"tier recv takes no queue: give NULL for it");
 	err = devrx_features_probe(&features, own.cause);
 	if (err)
 		return err;
@@ -227,7 +285,7 @@ int devrx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 	err = drx_queue_bind(q, own.cause);
 	if (err)
 		goto err_memory;
-	err = drx_queue_check(q, own.cause);
+	err = drx_queue_check(q, drx_memory_wants_pci(mem), own.cause);
 	if (err)
 		goto err_queue;
 	err = devrx_queue_info(q, &info);
@@ -241,6 +299,7 @@ int devrx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 				&drx_uring_kernel);
 	if (err)
 		goto err_queue;
+	(*ret)->bound = true;
 	memcpy((*ret)->ifname, info.ifname, sizeof((*ret)->ifname));
 	return 0;
 
@@ -249,11 +308,6 @@ err_queue:
 err_memory:
 	drx_memory_unbind(mem);
 	return err;
-}
-
-static uint64_t fragments_out(const struct devrx_receiver *rx)
-{
-	return rx->slots.nr - rx->slots.nr_free - rx->slots.nr_parked;
 }
 
 /*
@@ -275,82 +329,33 @@ int devrx_receiver_close(struct devrx_receiver *rx, uint32_t flags)
 	if (!drx_receiver_alive(rx)) {
 		close_forked(rx);
 	} else {
-		if (fragments_out(rx) && !(flags & DEVRX_CLOSE_F_ABANDON)) {
+		if (!(flags & DEVRX_CLOSE_F_ABANDON))
+			drx_fences_poll(rx);
+		if (drx_fragments_out(rx) && !(flags & DEVRX_CLOSE_F_ABANDON)) {
 			rx->has_cause = true;
 			return drx_fail(&rx->cause, -EBUSY, "fragments-out",
-					"release them, or close with "
-					"DEVRX_CLOSE_F_ABANDON",
-					"%" PRIu64 " fragments are out",
-					fragments_out(rx));
+					"release them, let the device finish, "
+					"or close with DEVRX_CLOSE_F_ABANDON",
+					"%" PRIu64
+					" fragments are out, %" PRIu32
+					" of them behind a fence",
+					drx_fragments_out(rx), rx->fences.nr);
 		}
 		rx->ops->exit(&rx->ring);
-		drx_ifq_fini(&rx->ifq);
+		if (drx_is_recv(rx))
+			drx_recv_fini(&rx->recv);
+		else
+			drx_ifq_fini(&rx->ifq);
 	}
-	if (rx->q) {
+	if (rx->q)
 		drx_queue_unbind(rx->q);
+	if (rx->bound)
 		drx_memory_unbind(rx->mem);
-	}
+	drx_fences_fini(&rx->fences);
 	drx_slots_fini(&rx->slots);
 	alive_unmap(rx->alive);
 	free(rx->conns);
 	free(rx->by_fd);
 	free(rx);
 	return 0;
-}
-
-int devrx_receiver_info(const struct devrx_receiver *rx,
-			struct devrx_receiver_info *ret)
-{
-	return drx_info_put(ret, &rx->info, sizeof(rx->info),
-			    sizeof(struct devrx_receiver_info));
-}
-
-int devrx_receiver_stats(const struct devrx_receiver *rx,
-			 struct devrx_receiver_stats *ret)
-{
-	struct devrx_receiver_stats own = rx->stats;
-
-	own.fragments_out = fragments_out(rx);
-	/* The kernel adds to it at any time; a torn read is impossible for an
-	 * aligned word and nothing else hangs on its value. */
-	if (rx->ifq.stats && drx_receiver_alive(rx))
-		own.bytes_copied = __atomic_load_n(&rx->ifq.stats->copy_bytes,
-						   __ATOMIC_RELAXED);
-	return drx_info_put(ret, &own, sizeof(own),
-			    sizeof(struct devrx_receiver_stats));
-}
-
-int devrx_receiver_cause(const struct devrx_receiver *rx,
-			 struct devrx_cause *ret)
-{
-	if (!rx->has_cause)
-		return -ENODATA;
-	*ret = rx->cause;
-	return 0;
-}
-
-const char *devrx_tier_name(uint32_t tier)
-{
-	switch (tier) {
-	case DEVRX_TIER_BEST:
-		return "best";
-	case DEVRX_TIER_ZCRX_DEVICE:
-		return "zcrx-device";
-	case DEVRX_TIER_ZCRX_HOST:
-		return "zcrx-host";
-	default:
-		return "unknown";
-	}
-}
-
-const char *devrx_placement_name(uint32_t placement)
-{
-	switch (placement) {
-	case DEVRX_PLACEMENT_DEVICE:
-		return "device";
-	case DEVRX_PLACEMENT_HOST:
-		return "host";
-	default:
-		return "unknown";
-	}
 }

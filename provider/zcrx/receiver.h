@@ -2,10 +2,14 @@
 /*
  * The receiver inside: what its files share.
  *
- *	receiver.c	open and close, what was got, counters
- *	connection.c	add and remove, arming and ending
+ *	receiver.c	open and close
+ *	info.c		what was got, counters
+ *	connection.c	add and remove
+ *	arm.c		arming and ending
  *	wait.c		completions become fragments
  *	release.c	fragments become refill entries
+ *	fences.c	... when a device is done with them
+ *	recv_open.c, recv.c	what is different on tier recv
  */
 #ifndef DRX_RECEIVER_H
 #define DRX_RECEIVER_H
@@ -13,9 +17,12 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <devrx/features.h>
+#include <devrx/fence.h>
 #include <devrx/receiver.h>
 
+#include "zcrx/fences.h"
 #include "zcrx/ifq.h"
+#include "zcrx/recv.h"
 #include "zcrx/slots.h"
 #include "zcrx/uring.h"
 
@@ -82,7 +89,9 @@ struct devrx_receiver {
 	uint32_t nr_conns; /* the length, or 0 */
 	struct drx_slots slots;
 	uint64_t area_len;
-	struct drx_ifq ifq;
+	struct drx_ifq ifq; /* tiers zcrx-device and zcrx-host */
+	struct drx_recv recv; /* tier recv */
+	struct drx_fences fences;
 	struct devrx_receiver_stats stats;
 
 	/* When a connection begins or ends. */
@@ -98,7 +107,8 @@ struct devrx_receiver {
 	const struct drx_uring_ops *ops;
 	struct io_uring ring;
 	struct devrx_memory *mem;
-	struct devrx_queue *q;
+	struct devrx_queue *q; /* NULL on tier recv, and in tests */
+	bool bound; /* @mem, and @q where there is one */
 	struct devrx_features features;
 	struct devrx_receiver_info info;
 	char ifname[16]; /* for causes */
@@ -114,9 +124,23 @@ static inline bool drx_receiver_alive(const struct devrx_receiver *rx)
 
 int drx_receiver_forked(struct devrx_receiver *rx);
 
+static inline bool drx_is_recv(const struct devrx_receiver *rx)
+{
+	return rx->recv.ring;
+}
+
+/* The connection that @user_data names, or NULL where it ended before. */
+static inline struct drx_conn *drx_conn_of(struct devrx_receiver *rx,
+					   uint64_t user_data)
+{
+	struct drx_conn *conn = &rx->conns[user_data & rx->conn_mask];
+
+	return conn->user_data == user_data ? conn : NULL;
+}
+
 /*
  * devrx_receiver_open() below the checks of caller and NIC: @q may be NULL,
- * @ops may be a test's.
+ * @ops may be a test's. Without @queue the tier is recv.
  */
 int drx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 		      struct devrx_queue *q, const struct drx_ifq_queue *queue,
@@ -124,29 +148,45 @@ int drx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 		      const struct devrx_features *features,
 		      const struct drx_uring_ops *ops);
 
+/* info.c */
+/* Delivered and not given back. */
+uint64_t drx_fragments_out(const struct devrx_receiver *rx);
+
 /* connection.c */
 void drx_conn_list_init(struct drx_conn_list *list);
 struct drx_conn *drx_conn_pop(struct devrx_receiver *rx,
 			      struct drx_conn_list *list);
-/* Queue submissions for connections to arm, as many as the ring takes. */
-void drx_conns_arm(struct devrx_receiver *rx);
 /* Put @conn on the list that goes with @state. */
 void drx_conn_enter(struct devrx_receiver *rx, struct drx_conn *conn,
 		    enum drx_conn_state state);
+/* Its last fragment is due, with @error or, for 0, EOF. */
+void drx_conn_end(struct devrx_receiver *rx, struct drx_conn *conn, int error);
+/* From now on completions for @conn are late ones. */
+void drx_conn_disown(struct devrx_receiver *rx, struct drx_conn *conn);
+/* Forget @conn; its last fragment was delivered. */
+void drx_conn_free(struct devrx_receiver *rx, struct drx_conn *conn);
+
+/* arm.c */
+/* Queue submissions for connections to arm, as many as the ring takes. */
+void drx_conns_arm(struct devrx_receiver *rx);
 /* All starved connections may try again. */
 void drx_conns_unstarve(struct devrx_receiver *rx);
 /* A receive ended with @res (0 or negative errno): arm again, or end. */
 void drx_conn_ended(struct devrx_receiver *rx, struct drx_conn *conn, int res);
+/* Cancel an armed receive; its last completion still comes. 0 or -EBUSY. */
+int drx_conn_cancel(struct devrx_receiver *rx, const struct drx_conn *conn);
 /* Give up on an armed @conn: cancel its receive, end it with @error. */
 void drx_conn_abort(struct devrx_receiver *rx, struct drx_conn *conn,
 		    int error);
-/* Forget @conn; its last fragment was delivered. */
-void drx_conn_free(struct devrx_receiver *rx, struct drx_conn *conn);
 
 /* release.c */
 /* Hand a chunk back that was never delivered; false where there is neither room
  * in the refill ring nor a slot to park it in. */
 bool drx_release_chunk(struct devrx_receiver *rx, uint64_t chunk);
+/* Hand an expired slot's chunk back, or park it; the caller publishes. */
+void drx_release_slot(struct devrx_receiver *rx, struct drx_slot *slot);
+/* Show the kernel what was handed back. */
+void drx_release_publish(struct devrx_receiver *rx);
 /* Parked slots into the refill ring, as many as it takes. */
 void drx_release_parked(struct devrx_receiver *rx);
 /* Have the kernel empty the refill ring, where it can; false where not. */

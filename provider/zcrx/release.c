@@ -50,6 +50,22 @@ release_full(struct devrx_receiver *rx, struct drx_slot *slot)
 		drx_slot_park(&rx->slots, slot);
 }
 
+void drx_release_slot(struct devrx_receiver *rx, struct drx_slot *slot)
+{
+	if (drx_is_recv(rx))
+		drx_recv_give_back(rx, slot);
+	else if (__builtin_expect(drx_refill_push(&rx->ifq.rq, slot->chunk), 1))
+		drx_slot_free(&rx->slots, slot);
+	else
+		release_full(rx, slot);
+}
+
+void drx_release_publish(struct devrx_receiver *rx)
+{
+	if (!drx_is_recv(rx)) /* drx_recv_reap() publishes there */
+		drx_refill_publish(&rx->ifq.rq);
+}
+
 bool drx_release_chunk(struct devrx_receiver *rx, uint64_t chunk)
 {
 	struct drx_slot *slot;
@@ -107,6 +123,8 @@ int devrx_receiver_release(struct devrx_receiver *rx,
 
 	if (!drx_receiver_alive(rx))
 		return drx_receiver_forked(rx);
+	if (drx_is_recv(rx))
+		return drx_recv_release(rx, frags, n);
 	drx_release_parked(rx);
 	while (frags != end) {
 		struct drx_zcrx_rqe *rqe;

@@ -26,6 +26,10 @@
 #include "zcrx/receiver.h"
 
 #define NS_PER_S INT64_C(1000000000)
+/* A device that passes a fence wakes nobody: while fences are pending, a wait
+ * looks at them after this time, and ever less often while nothing happens. */
+#define FENCE_NAP_NS INT64_C(32000)
+#define FENCE_NAP_MAX_NS INT64_C(1024000)
 
 int drx_receiver_forked(struct devrx_receiver *rx)
 {
@@ -34,15 +38,6 @@ int drx_receiver_forked(struct devrx_receiver *rx)
 			"open a receiver in the child",
 			"the receiver belongs to the process that opened it, "
 			"and this is a child of it");
-}
-
-/* The connection that @user_data names, or NULL where it ended before. */
-static inline struct drx_conn *conn_of(struct devrx_receiver *rx,
-				       uint64_t user_data)
-{
-	struct drx_conn *conn = &rx->conns[user_data & rx->conn_mask];
-
-	return conn->user_data == user_data ? conn : NULL;
 }
 
 static inline uint64_t offset_of(const struct io_uring_cqe *cqe)
@@ -115,7 +110,7 @@ reap_run(struct devrx_receiver *rx, const struct io_uring_cqe *cqe,
 static __attribute__((noinline, cold)) bool
 reap_other(struct devrx_receiver *rx, const struct io_uring_cqe *cqe, bool wide)
 {
-	struct drx_conn *conn = conn_of(rx, cqe->user_data);
+	struct drx_conn *conn = drx_conn_of(rx, cqe->user_data);
 	bool data = wide && cqe->res > 0 && cqe->flags & IORING_CQE_F_MORE;
 	uint64_t off = data ? offset_of(cqe) : 0;
 	bool inside = data && off + (uint32_t)cqe->res <= rx->area_len;
@@ -214,10 +209,20 @@ static inline unsigned int collect(struct devrx_receiver *rx,
 {
 	unsigned int got;
 
-	got = reap(rx, frags, n);
+	got = drx_is_recv(rx) ? drx_recv_reap(rx, frags, n) :
+				reap(rx, frags, n);
 	if (__builtin_expect(rx->ending.head != DRX_NONE, 0))
 		got += deliver_endings(rx, frags + got, n - got);
 	return got;
+}
+
+/* Give back what devices are done with; what they lost is told before anything
+ * else, so that nothing waits for its chunks. */
+static unsigned int look_at_fences(struct devrx_receiver *rx,
+				   struct devrx_fragment *frags, unsigned int n)
+{
+	drx_fences_poll(rx);
+	return drx_fences_tell_lost(rx, frags, n);
 }
 
 static int64_t now_ns(void)
@@ -261,12 +266,35 @@ static int enter(struct devrx_receiver *rx, int64_t deadline)
 	return err < 0 ? err : 0;
 }
 
+/* When a wait until @deadline has to look at fences next. */
+static int64_t nap_end(int64_t deadline, int64_t *nap)
+{
+	int64_t end = now_ns() + *nap;
+
+	if (*nap < FENCE_NAP_MAX_NS)
+		*nap *= 2;
+	return deadline > 0 && deadline < end ? deadline : end;
+}
+
+/*
+ * Only a fence can let things go on, so the kernel has nothing to wait for; and
+ * while completions cannot be taken it would not even wait. 0, -ETIME, -EINTR.
+ */
+static int sleep_until(int64_t end)
+{
+	const struct timespec ts = { end / NS_PER_S, end % NS_PER_S };
+	int err = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+
+	return err ? -err : -ETIME;
+}
+
 static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 					       struct devrx_fragment *frags,
 					       unsigned int n,
 					       int64_t timeout_ns)
 {
-	int64_t deadline = timeout_ns;
+	int64_t deadline = timeout_ns, nap = FENCE_NAP_NS, end;
+	bool fenced, stuck;
 	unsigned int got;
 	int err;
 
@@ -276,17 +304,29 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 		deadline = -1;
 	for (;;) {
 		drx_release_parked(rx);
-		if (!rx->slots.nr_free)
+		fenced = rx->fences.nr;
+		if (!rx->slots.nr_free && !fenced)
 			return -ENOBUFS;
 		if (!rx->stats.connections)
 			return -ENOTCONN;
-		if (rx->nr_starved == rx->stats.connections)
+		stuck = !rx->slots.nr_free ||
+			rx->nr_starved == rx->stats.connections;
+		if (stuck && !fenced)
 			return -ENOBUFS;
-		drx_conns_arm(rx);
-		err = enter(rx, deadline);
-		got = collect(rx, frags, n);
+		end = fenced && deadline ? nap_end(deadline, &nap) : deadline;
+		if (stuck) {
+			err = end ? sleep_until(end) : 0;
+		} else {
+			drx_conns_arm(rx);
+			err = enter(rx, end);
+		}
+		got = fenced ? look_at_fences(rx, frags, n) : 0;
+		if (!got)
+			got = collect(rx, frags, n);
 		if (got)
 			return (int)got;
+		if (err == -ETIME && end != deadline)
+			continue; /* a nap is over, not the wait */
 		if (err == -ETIME || (!err && !timeout_ns))
 			return 0;
 		if (err)
@@ -304,7 +344,11 @@ int devrx_receiver_wait(struct devrx_receiver *rx, struct devrx_fragment *frags,
 	if (!n)
 		return -EINVAL;
 	rx->stats.waits++;
-	got = collect(rx, frags, n);
+	got = rx->fences.nr + rx->fences.nr_lost;
+	if (__builtin_expect(got != 0, 0))
+		got = look_at_fences(rx, frags, n);
+	if (!got)
+		got = collect(rx, frags, n);
 	if (got)
 		return (int)got;
 	return wait_slow(rx, frags, n, timeout_ns);

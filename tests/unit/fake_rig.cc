@@ -2,6 +2,7 @@
 /* The rig around the fake ring; see fake_rig.h. */
 #include "fake_rig.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -165,11 +166,33 @@ int Rig::added()
 	return fd;
 }
 
+void Rig::expect_lost(const struct devrx_fragment &frag, int error)
+{
+	lost.push_back(frag);
+	lost.back().token = 0;
+	lost.back().flags = DEVRX_FRAGMENT_LOST;
+	lost.back().error = static_cast<int16_t>(error);
+}
+
+void Rig::check_lost(const struct devrx_fragment &frag)
+{
+	const auto same = [&](const struct devrx_fragment &other) {
+		return !memcmp(&frag, &other, sizeof(frag));
+	};
+	const auto it = std::find_if(lost.begin(), lost.end(), same);
+
+	ASSERT_NE(it, lost.end()) << "position " << frag.position << " of "
+				  << frag.user << " is not lost";
+	lost.erase(it);
+}
+
 void Rig::check(const struct devrx_fragment &frag)
 {
 	const int fd = fd_of(frag);
 	const auto it = streams.find(fd);
 
+	if (frag.flags & DEVRX_FRAGMENT_LOST)
+		return check_lost(frag);
 	ASSERT_NE(it, streams.end())
 		<< "a fragment of nobody, user " << frag.user;
 	Stream &stream = it->second;

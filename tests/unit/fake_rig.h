@@ -85,6 +85,10 @@ class Rig
 	std::map<int, Stream> streams;
 	std::vector<struct devrx_fragment> lasts; /* last fragments, in order */
 
+	/* @frag is to come once more, with LOST and @error. */
+	void expect_lost(const struct devrx_fragment &frag, int error);
+	std::vector<struct devrx_fragment> lost; /* those that did not yet */
+
 	struct devrx_receiver_stats stats() const;
 	struct devrx_receiver_info info() const;
 	/* Identifier of the receiver's last cause, or "". */
@@ -94,6 +98,7 @@ class Rig
 
       private:
 	void check(const struct devrx_fragment &frag);
+	void check_lost(const struct devrx_fragment &frag);
 
 	std::vector<int> fds;
 	std::vector<unsigned char> copy;

@@ -5,6 +5,7 @@
  * member without breaking somebody.
  */
 #include <devrx/devrx.h>
+#include <devrx/kernels.h>
 
 struct devrx_memory_opts header_use_memory(void);
 struct devrx_queue_opts header_use_queue(void);
@@ -42,6 +43,9 @@ SIZE_FIRST(devrx_queue_info);
 SIZE_FIRST(devrx_receiver_opts);
 SIZE_FIRST(devrx_receiver_info);
 SIZE_FIRST(devrx_receiver_stats);
+SIZE_FIRST(devrx_device_ring_opts);
+SIZE_FIRST(devrx_vulkan_device);
+SIZE_FIRST(devrx_vulkan_handles);
 
 /* The released layout. Members are only ever added at the end. */
 #ifdef __LP64__
@@ -62,6 +66,14 @@ ENDS_WITH(devrx_queue_opts, cause, 32);
 ENDS_WITH(devrx_queue_info, driver, 88);
 ENDS_WITH(devrx_receiver_opts, cause, 48);
 ENDS_WITH(devrx_receiver_info, reason, 240);
-ENDS_WITH(devrx_receiver_stats, bad_releases, 112);
+ENDS_WITH(devrx_receiver_stats, lost, 128);
+ENDS_WITH(devrx_fence, poll, 40);
+ENDS_WITH(devrx_cuda_event, stream, 24);
+ENDS_WITH(devrx_device_ring_opts, cause, 24);
+ENDS_WITH(devrx_device_batch, to, 32);
 ENDS_WITH(devrx_fragment, error, 40);
+ENDS_WITH(devrx_kernel_args, reserved, 56);
+ENDS_WITH(devrx_vulkan_device, flags, 56);
+ENDS_WITH(devrx_vulkan_handles, memory_flags, 88);
+ENDS_WITH(devrx_vulkan_point, value, 32);
 #endif

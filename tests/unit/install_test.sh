@@ -128,7 +128,8 @@ CMAKE
 # needs BINARY [yes|no]: whether it is linked against the shared library.
 needs() {
 	local got=no
-	readelf -d "$1" | grep -q "(NEEDED).*\[$soname\]" && got=yes
+	# Not by a pipe: grep -q may kill readelf, which pipefail calls "no".
+	grep -q "(NEEDED).*\[$soname\]" <<<"$(readelf -d "$1")" && got=yes
 	[[ $got == "$2" ]] || {
 		echo "$1 needs $soname: $got, not $2"
 		return 1

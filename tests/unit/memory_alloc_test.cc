@@ -338,8 +338,9 @@ TEST(MemoryProviders, AreFoundByNumberAndByName)
 		EXPECT_NE(provider->free, nullptr);
 		EXPECT_STRNE(provider->summary, "");
 	}
-	EXPECT_EQ(names, (std::vector<std::string>{ "udmabuf", "dmaheap",
-						    "host", "vram" }));
+	EXPECT_EQ(names, (std::vector<std::string>{ "cuda", "vulkan", "udmabuf",
+						    "dmaheap", "host", "drm",
+						    "vram" }));
 	EXPECT_EQ(devrx_provider_at(UINT32_MAX), nullptr);
 	EXPECT_EQ(devrx_provider_find("gpu"), nullptr);
 	EXPECT_EQ(devrx_provider_find(nullptr), nullptr);

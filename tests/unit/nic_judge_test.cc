@@ -227,4 +227,57 @@ INSTANTIATE_TEST_SUITE_P(All, NicJudge, testing::ValuesIn(judge_cases),
 				 return std::string(i.param.name);
 			 });
 
+/* Memory that may be given to PCI devices only. */
+
+struct BusCase {
+	const char *name;
+	const char *bus;
+	int err;
+	const char *in_text;
+};
+
+const BusCase bus_cases[] = {
+	{ "Pci", "pci", 0, "" },
+	{ "Platform", "platform", -EOPNOTSUPP, "on bus platform" },
+	{ "SubFunction", "auxiliary", -EOPNOTSUPP, "on bus auxiliary" },
+	{ "Longer", "pci-epf", -EOPNOTSUPP, "on bus pci-epf" },
+	{ "Shorter", "pc", -EOPNOTSUPP, "on bus pc;" },
+	{ "NoParent", "", -EOPNOTSUPP, "on bus none" },
+};
+
+class NicBus : public testing::TestWithParam<BusCase>
+{
+};
+
+TEST_P(NicBus, OnlyPciIsPci)
+{
+	struct devrx_cause cause = {};
+	struct drx_look look = good();
+
+	snprintf(look.bus, sizeof(look.bus), "%s", GetParam().bus);
+	EXPECT_EQ(drx_look_judge_pci(&look, &cause), GetParam().err);
+	EXPECT_EQ(drx_look_judge_pci(&look, nullptr), GetParam().err);
+	EXPECT_STREQ(cause.id, GetParam().err ? "nic-not-pci" : "");
+	EXPECT_NE(std::string(cause.text).find(GetParam().in_text),
+		  std::string::npos)
+		<< cause.text;
+}
+
+TEST(NicBusText, LongestNamesAreNotCutOff)
+{
+	struct devrx_cause cause = {};
+	struct drx_look look = good();
+
+	memset(look.ifname, 'n', sizeof(look.ifname) - 1);
+	memset(look.driver, 'd', sizeof(look.driver) - 1);
+	memset(look.bus, 'b', sizeof(look.bus) - 1);
+	EXPECT_EQ(drx_look_judge_pci(&look, &cause), -EOPNOTSUPP);
+	EXPECT_LT(strlen(cause.text), sizeof(cause.text) - 1) << "cut off";
+}
+
+INSTANTIATE_TEST_SUITE_P(All, NicBus, testing::ValuesIn(bus_cases),
+			 [](const auto &i) {
+				 return std::string(i.param.name);
+			 });
+
 } // namespace

@@ -277,6 +277,8 @@ Payload whole_link()
 	return link(7, IFF_UP)
 		.attr(IFLA_IFNAME, str("eth0"))
 		.u32(IFLA_NUM_RX_QUEUES, 16)
+		.attr(IFLA_PARENT_DEV_NAME, str("0000:3b:00.0"))
+		.attr(IFLA_PARENT_DEV_BUS_NAME, str("pci"))
 		.nest(IFLA_XDP, Payload()
 					.u8(IFLA_XDP_ATTACHED, XDP_ATTACHED_SKB)
 					.u32(IFLA_XDP_PROG_ID, 3));
@@ -290,6 +292,7 @@ TEST(NicLink, ReadsNameFlagsAndXdp)
 	EXPECT_STREQ(look.ifname, "eth0");
 	EXPECT_EQ(look.ifindex, 7u);
 	EXPECT_EQ(look.max_queues, 16u);
+	EXPECT_STREQ(look.bus, "pci");
 	EXPECT_EQ(look.xdp, XDP_ATTACHED_SKB);
 	EXPECT_TRUE(look.up);
 	EXPECT_FALSE(look.loopback);
@@ -306,6 +309,7 @@ TEST(NicLink, WithoutXdpNestNothingIsAttached)
 	EXPECT_EQ(look.xdp, XDP_ATTACHED_NONE);
 	EXPECT_TRUE(look.loopback);
 	EXPECT_FALSE(look.up);
+	EXPECT_STREQ(look.bus, "") << "no parent device";
 }
 
 TEST(NicLink, RefusesBadNamesAndNumbers)
@@ -330,6 +334,14 @@ TEST(NicLink, RefusesBadNamesAndNumbers)
 			&look),
 		  -EBADMSG)
 		<< "does not fit";
+	EXPECT_EQ(parse(drx_parse_link,
+			link(7, 0)
+				.attr(IFLA_IFNAME, str("eth0"))
+				.attr(IFLA_PARENT_DEV_BUS_NAME,
+				      Bytes{ 'p', 'c', 'i' }),
+			&look),
+		  -EBADMSG)
+		<< "a bus that is not terminated";
 	EXPECT_EQ(parse(drx_parse_link, link(7, 0).attr(IFLA_IFNAME, {}),
 			&look),
 		  -EBADMSG);

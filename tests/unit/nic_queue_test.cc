@@ -236,7 +236,7 @@ TEST(NicQueue, AVanishedNicIsMissing)
 	ASSERT_NE(q, nullptr);
 	info.size = sizeof(info);
 	EXPECT_EQ(devrx_queue_info(q, &info), -ENODEV);
-	EXPECT_EQ(drx_queue_check(q, &cause), -ENODEV);
+	EXPECT_EQ(drx_queue_check(q, false, &cause), -ENODEV);
 	EXPECT_STREQ(cause.id, "nic-missing");
 	EXPECT_EQ(devrx_queue_restore(q), 0);
 }
@@ -247,8 +247,10 @@ TEST(NicQueue, CheckSaysWhatReserveWouldSay)
 	struct devrx_cause cause = {};
 
 	ASSERT_NE(q, nullptr);
-	EXPECT_EQ(drx_queue_check(q, &cause), -EOPNOTSUPP);
+	EXPECT_EQ(drx_queue_check(q, false, &cause), -EOPNOTSUPP);
 	EXPECT_STREQ(cause.id, "nic-unsupported");
+	EXPECT_EQ(drx_queue_check(q, true, &cause), -EOPNOTSUPP);
+	EXPECT_STREQ(cause.id, "nic-not-pci") << "no command mends it";
 	EXPECT_EQ(devrx_queue_restore(q), 0);
 }
 

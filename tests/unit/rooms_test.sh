@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Who may include whom: the rooms of provider/ depend on each other one way
-# only, and the library needs no CUDA header. Read from the sources, and, where
+# only, and the library needs no header of the CUDA toolkit's. Read from the sources, and, where
 # ninja built it, from what the compiler really opened.
 # Build directory: $DEVRX_BUILD (default build/dev).
 set -uo pipefail
@@ -37,6 +37,7 @@ may() {
 	memory) echo '(util|memory)/[a-z0-9_]+\.h|kernel/vram/devrx_vram\.h' ;;
 	nic) echo '(util|nic)/[a-z0-9_]+\.h' ;;
 	zcrx) echo '(util|zcrx)/[a-z0-9_]+\.h|memory/memory\.h|nic/nic\.h' ;;
+	deliver) echo '(util|deliver)/[a-z0-9_]+\.h' ;;
 	*) return 1 ;;
 	esac
 }
@@ -46,6 +47,15 @@ includes() {
 	(($#)) || return 0
 	grep -HnE '^[[:space:]]*#[[:space:]]*include' "$@" |
 		sed -E 's/^([^:]+:[0-9]+):[^<"]*([<"])([^>"]*).*/\1 \2 \3/'
+}
+
+# ours OPEN NAME: is it a header of this tree, as it is to be included here?
+ours() {
+	if [[ $1 == '<' ]]; then
+		[[ $2 == devrx/* && -e include/$2 ]]
+	else
+		[[ -e provider/$2 ]]
+	fi
 }
 
 files() {
@@ -62,7 +72,7 @@ for dir in provider/*/; do
 	fi
 	result "includes-$room" "$(includes "${sources[@]}" |
 		while read -r where open name; do
-			[[ $name =~ ^($(never "$room"))$ ]] &&
+			[[ $name =~ ^($(never "$room"))$ ]] && ! ours "$open" "$name" &&
 				echo "$where: $name is not for $room"
 			if [[ $open == '"' ]]; then
 				# A bare name is a file of the same room.
@@ -88,7 +98,8 @@ for dir in tools samples; do
 	result "includes-$dir" "$(includes "${sources[@]}" |
 		while read -r where open name; do
 			if [[ $open == '"' ]]; then
-				[[ $name != */* && -e $dir/$name ]]
+				# A file of the same room, or one that is made there.
+				[[ $name != */* && (-e $dir/$name || -e $build/$dir/$name) ]]
 			else
 				[[ ! -e provider/$name && ! -e tests/$name ]]
 			fi || echo "$where: $dir may include <devrx/*.h> only, not $name"
@@ -114,7 +125,10 @@ else
 		echo "skip opened-files: libdevrx is not built in $build"
 	else
 		result opened-files "$(while read -r room file; do
+			# What stands in this tree is judged by its room below.
 			[[ $file =~ (^|/)($(never "$room"))$ ]] &&
+				! [[ $file =~ (^|/)(provider/[a-z]+|include/devrx)/[a-z0-9_]+\.h$ &&
+					-e ${BASH_REMATCH[0]#/} ]] &&
 				echo "$room opens $file"
 			[[ $file =~ (^|/)provider/([a-z]+/[a-z0-9_]+\.h)$ ]] &&
 				! [[ ${BASH_REMATCH[2]} =~ ^($(may "$room"))$ ]] &&

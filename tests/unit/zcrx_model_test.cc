@@ -53,7 +53,7 @@ class Model : public testing::TestWithParam<uint64_t>
 
 	void step()
 	{
-		switch (pick(16)) {
+		switch (pick(20)) {
 		case 0:
 			if (sockets.size() < 40)
 				sockets.push_back(rig.socket());
@@ -86,6 +86,18 @@ class Model : public testing::TestWithParam<uint64_t>
 		case 11:
 		case 12:
 			release();
+			break;
+		case 13:
+		case 14:
+			release_after();
+			break;
+		case 15:
+			advance();
+			break;
+		case 16:
+			settle();
+			EXPECT_EQ(devrx_receiver_poll_fences(rig.rx),
+				  static_cast<int>(nr_fenced()));
 			break;
 		default:
 			wait();
@@ -139,6 +151,8 @@ class Model : public testing::TestWithParam<uint64_t>
 	{
 		std::vector<devrx_fragment> frags;
 		const uint64_t limit = rig.info().max_fragments;
+
+		settle();
 		const int got = rig.wait(
 			&frags, 1 + static_cast<unsigned int>(pick(64)), 0);
 		bool some = false;
@@ -149,6 +163,7 @@ class Model : public testing::TestWithParam<uint64_t>
 			EXPECT_FALSE(some);
 		} else if (got == -ENOBUFS) {
 			EXPECT_EQ(held.size() + rig.rx->slots.nr_parked, limit);
+			EXPECT_EQ(nr_fenced(), 0u);
 		} else {
 			EXPECT_GE(got, 0);
 		}
@@ -156,12 +171,10 @@ class Model : public testing::TestWithParam<uint64_t>
 			if (!frag.token)
 				continue;
 			for (const auto &other : held)
-				ASSERT_FALSE(frag.offset <
-						     other.offset +
-							     other.length &&
-					     other.offset <
-						     frag.offset + frag.length)
-					<< "two fragments share bytes";
+				ASSERT_FALSE(overlap(frag, other));
+			for (const auto &group : fenced)
+				for (const auto &other : group.frags)
+					ASSERT_FALSE(overlap(frag, other));
 			held.push_back(frag);
 			EXPECT_EQ(devrx_memory_read(rig.mem, frag.offset,
 						    &firsts[frag.token], 1),
@@ -169,7 +182,14 @@ class Model : public testing::TestWithParam<uint64_t>
 		}
 	}
 
-	void release()
+	static bool overlap(const devrx_fragment &a, const devrx_fragment &b)
+	{
+		return a.offset < b.offset + b.length &&
+		       b.offset < a.offset + a.length;
+	}
+
+	/* Some of what is held. */
+	std::vector<devrx_fragment> some_held()
 	{
 		std::vector<devrx_fragment> back;
 
@@ -178,11 +198,124 @@ class Model : public testing::TestWithParam<uint64_t>
 		back.assign(held.end() - static_cast<long>(n), held.end());
 		held.resize(held.size() - n);
 		for (const auto &frag : back)
-			ASSERT_TRUE(unchanged(frag)) << "its bytes changed";
-		EXPECT_EQ(rig.release(back), 0);
+			EXPECT_TRUE(unchanged(frag)) << "its bytes changed";
+		return back;
+	}
+
+	void over(const std::vector<devrx_fragment> &back)
+	{
 		released.insert(released.end(), back.begin(), back.end());
 		if (released.size() > 1000)
 			released.erase(released.begin(), released.end() - 500);
+	}
+
+	void release()
+	{
+		const std::vector<devrx_fragment> back = some_held();
+
+		EXPECT_EQ(rig.release(back), 0);
+		over(back);
+	}
+
+	/* -- devices: a few words that count, and events ---------------------- */
+
+	struct Group {
+		std::vector<devrx_fragment> frags;
+		unsigned int lane;
+		uint64_t value;
+		std::shared_ptr<int> event;
+	};
+
+	static int poll_event(void *object)
+	{
+		return *static_cast<int *>(object);
+	}
+
+	void release_after()
+	{
+		const unsigned int lane = static_cast<unsigned int>(pick(4));
+		Group group = { some_held(), lane, ++next_value[lane],
+				std::make_shared<int>(-EAGAIN) };
+		devrx_fence fence = {};
+
+		switch (lane) {
+		case 0:
+			fence = devrx_fence_u64(&word64, group.value);
+			break;
+		case 1:
+			fence = devrx_fence_u32(
+				&word32, static_cast<uint32_t>(group.value));
+			break;
+		default:
+			fence = devrx_fence_poll(poll_event, group.event.get(),
+						 lane == 2 ? &rng : nullptr);
+		}
+		EXPECT_EQ(devrx_receiver_release_after(
+				  rig.rx, group.frags.data(),
+				  static_cast<unsigned int>(group.frags.size()),
+				  &fence),
+			  0);
+		over(group.frags);
+		if (!group.frags.empty())
+			fenced.push_back(group);
+	}
+
+	/* A device gets on. Until now its bytes must be as they were. */
+	void advance()
+	{
+		const unsigned int lane = static_cast<unsigned int>(pick(4));
+
+		for (auto &group : fenced) {
+			if (passed(group) || group.lane != lane)
+				continue;
+			for (const auto &frag : group.frags)
+				ASSERT_TRUE(unchanged(frag))
+					<< "overwritten under the device";
+			if (lane == 0)
+				word64 = group.value;
+			else if (lane == 1)
+				word32 = static_cast<uint32_t>(group.value);
+			*group.event = pick(4) || lane < 2 ? 0 : -EIO;
+			if (pick(2))
+				break;
+		}
+	}
+
+	bool passed(const Group &group) const
+	{
+		if (group.lane == 0)
+			return word64 >= group.value;
+		if (group.lane == 1)
+			return static_cast<int32_t>(
+				       word32 -
+				       static_cast<uint32_t>(group.value)) >= 0;
+		return *group.event != -EAGAIN;
+	}
+
+	/* The receiver looks at the fences now. */
+	void settle()
+	{
+		std::vector<Group> left;
+
+		for (auto &group : fenced) {
+			if (!passed(group))
+				left.push_back(group);
+			else if (*group.event == -EIO)
+				for (const auto &frag : group.frags)
+					rig.expect_lost(frag, -EIO);
+		}
+		/* What an event is about stays until it was asked. */
+		done = std::move(fenced);
+		fenced = std::move(left);
+	}
+
+	size_t nr_fenced() const
+	{
+		size_t nr = 0;
+
+		for (const auto &group : fenced)
+			nr += group.frags.size();
+		return nr;
 	}
 
 	/* The bytes of a held fragment are what they were. */
@@ -214,6 +347,7 @@ class Model : public testing::TestWithParam<uint64_t>
 	{
 		if (held.empty())
 			return;
+		settle();
 		EXPECT_EQ(rig.close(), -EBUSY);
 	}
 
@@ -223,6 +357,10 @@ class Model : public testing::TestWithParam<uint64_t>
 	std::set<int> finished;
 	std::vector<devrx_fragment> held, released;
 	std::map<uint64_t, unsigned char> firsts;
+	std::vector<Group> fenced, done;
+	uint64_t word64 = 0;
+	uint32_t word32 = UINT32_MAX - 100;
+	uint64_t next_value[4] = { 0, UINT32_MAX - 100, 0, 0 };
 };
 
 TEST_P(Model, Holds)
@@ -231,11 +369,19 @@ TEST_P(Model, Holds)
 	configure();
 	for (int i = 0; i < 3000 && !HasFatalFailure(); i++) {
 		step();
-		ASSERT_EQ(rig.stats().fragments_out, held.size());
+		ASSERT_EQ(rig.stats().fragments_fenced, nr_fenced());
+		ASSERT_EQ(rig.stats().fragments_out, held.size() + nr_fenced());
 		ASSERT_FALSE(HasNonfatalFailure()) << "step " << i;
 	}
 	/* All that is left comes, and everything goes back. */
 	rig.fake.idle_nic = false;
+	EXPECT_GT(next_value[0] + next_value[2] + next_value[3], 50u);
+	while (nr_fenced() && !HasFatalFailure()) {
+		advance();
+		settle();
+		EXPECT_EQ(devrx_receiver_poll_fences(rig.rx),
+			  static_cast<int>(nr_fenced()));
+	}
 	for (int fd : sockets)
 		rig.fake.end(fd);
 	for (int i = 0; i < 100000; i++) {
@@ -258,6 +404,7 @@ TEST_P(Model, Holds)
 		EXPECT_EQ(rig.fake.left(fd), 0u) << fd;
 	EXPECT_GT(rig.stats().bytes, 10000u) << "nothing was tested";
 	EXPECT_EQ(rig.release(held), 0);
+	EXPECT_TRUE(rig.lost.empty()) << "lost, and not told";
 	rig.expect_all_returned();
 	EXPECT_EQ(rig.close(), 0);
 }

@@ -16,6 +16,9 @@ not a terminal, bash reading it. The guest sees this project read-only as
   --timeout SEC   time limit, boot included (default 120; a shell has none)
   --mem SIZE      memory (default 3G)
   --smp N         CPUs (default 2)
+  --icount SEED   count instructions: one CPU on which a nanosecond of any clock
+                  of the guest is one instruction; SEED (a number) decides what
+                  is random there
   --append ARGS   add to the kernel's command line
   --env VAR=VAL   set a variable for COMMAND (may be repeated)
   --out DIR       the host directory behind /out (default: temporary)
@@ -39,17 +42,18 @@ die() {
 	exit 125
 }
 
-series=7.3 limit='' mem=3G smp=2 append='' out='' share='' log='' module=1
+series=7.3 limit='' mem=3G smp='' icount=0 seed='' append='' out='' share='' log='' module=1
 env=()
 while (($#)); do
 	case $1 in
-	--kernel | --timeout | --mem | --smp | --append | --env | --out | --share | --log)
+	--kernel | --timeout | --mem | --smp | --icount | --append | --env | --out | --share | --log)
 		(($# > 1)) || die "$1 needs a value"
 		case $1 in
 		--kernel) series=$2 ;;
 		--timeout) limit=$2 ;;
 		--mem) mem=$2 ;;
 		--smp) smp=$2 ;;
+		--icount) icount=1 seed=$2 ;;
 		--append) append=$2 ;;
 		--env) env+=("$2") ;;
 		--out) out=$2 ;;
@@ -66,6 +70,10 @@ while (($#)); do
 	esac
 done
 [[ -z $limit || $limit =~ ^[0-9]+$ ]] || die "--timeout takes seconds, not '$limit'"
+if ((icount)); then
+	[[ $seed =~ ^[0-9]{1,9}$ ]] || die "--icount takes a number, not '$seed'"
+	[[ ${smp:=1} == 1 ]] || die "--icount counts on one CPU, not $smp"
+fi
 for var in ${env[@]+"${env[@]}"}; do
 	[[ $var =~ ^[A-Za-z_][A-Za-z0-9_]*= ]] || die "--env takes VAR=VALUE, not '$var'"
 done
@@ -150,12 +158,29 @@ esac
 p9() { # TAG PATH [,readonly=on]
 	qemu+=(-virtfs "local,path=${2//,/,,},mount_tag=$1,security_model=none,multidevs=remap${3:-}")
 }
+cpu=(-accel "tcg,thread=${DEVRX_VM_THREADS:-multi}" -cpu max)
+# Counting: no clock of the host reaches the guest, addresses are the same in each
+# boot, and a copy is made of plain moves, since each byte of a "rep movsb" would
+# count as an instruction.
+# shellcheck disable=SC2054 # QEMU's own commas
+if ((icount)); then
+	cpu=(-accel tcg,thread=single -cpu max,-erms,-fsrm -seed "$seed"
+		-icount shift=0,sleep=off,align=off -rtc base=2026-01-01T00:00:00,clock=vm)
+	append="nokaslr norandmaps $append"
+fi
 # shellcheck disable=SC2054 # QEMU's own commas
 qemu=(qemu-system-x86_64 -name "devrx-$series" -nodefaults -no-user-config -display none
-	-no-reboot -accel "tcg,thread=${DEVRX_VM_THREADS:-multi}" -cpu max -smp "$smp" -m "$mem"
+	-no-reboot "${cpu[@]}" -smp "${smp:-2}" -m "$mem"
 	-kernel "$dir/vmlinux" -initrd "$dir/initrd.gz"
 	-append "console=ttyS0 loglevel=5 panic=-1 tsc=reliable no_timer_check mitigations=off log_buf_len=8M hugepages=192 $append"
 	-serial "file:${console//,/,,}")
+# Display cards, for the dmabufs of their drivers; nothing loads those unasked. Not
+# where instructions are counted: the kernel would count what it sets up for them.
+if ((!icount)); then
+	for card in virtio-gpu-pci bochs-display qxl; do
+		! qemu-system-x86_64 -device "$card,help" >/dev/null 2>&1 || qemu+=(-device "$card")
+	done
+fi
 p9 root "$dir/root" ,readonly=on
 p9 devrx "$top" ,readonly=on
 p9 out "$out"

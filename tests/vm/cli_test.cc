@@ -76,7 +76,7 @@ class Tool
 	/* Peers may connect; false at the deadline, or when it has ended. */
 	bool ready()
 	{
-		return poll_until(20,
+		return poll_until(patience,
 				  [&] {
 					  return ended() ||
 						 err().find("devrx recv: ready "
@@ -93,9 +93,9 @@ class Tool
 
 	/* Its exit code; 1000 and the signal when it was killed, -1 at the
 	 * deadline. */
-	int wait(double seconds = 30)
+	int wait()
 	{
-		if (!poll_until(seconds, [&] { return ended(); }))
+		if (!poll_until(patience, [&] { return ended(); }))
 			return -1;
 		return WIFEXITED(status_) ? WEXITSTATUS(status_) :
 					    1000 + WTERMSIG(status_);
@@ -161,7 +161,7 @@ class Cli : public testing::Test
 		std::vector<std::string> all = { "--nic",     nic,
 						 "--queue",   "3",
 						 "--size",    "8M",
-						 "--timeout", "20" };
+						 "--timeout", "120" };
 
 		all.insert(all.end(), more.begin(), more.end());
 		return all;
@@ -420,12 +420,12 @@ TEST_P(CliSignal, LeavesNothingBehind)
 			steered_port,
 			std::vector<Stream>{ { MiB, false, End::Linger } });
 		/* All of it is there, and the stream has not ended. */
-		ASSERT_TRUE(
-			poll_until(10, [&] { return sender->sent() == MiB; }));
+		ASSERT_TRUE(poll_until(patience,
+				       [&] { return sender->sent() == MiB; }));
 		EXPECT_EQ(queue_user(), uint32_t(DEVRX_QUEUE_USER_IO_URING));
 	}
 	tool->send_signal(c.sig);
-	EXPECT_EQ(tool->wait(10), c.want);
+	EXPECT_EQ(tool->wait(), c.want);
 	EXPECT_EQ(files(), "");
 }
 

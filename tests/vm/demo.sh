@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# In the guest: one file, sent by an ordinary program, lands in a dmabuf.
+# In the guest: one file, sent by an ordinary program, lands in a dmabuf; of kind
+# vulkan, where a compute shader reads it.
 #
 # ./run demo calls it. From the environment: DEVRX_DEMO_FILE (path here),
 # DEVRX_DEMO_NAME (what the user called it), DEVRX_DEMO_SHA256 (of sha256sum,
@@ -11,8 +12,10 @@ here=$(dirname -- "${BASH_SOURCE[0]}")
 devrx=$here/../../build/dev/tools/devrx
 ip=/usr/sbin/ip
 file=${DEVRX_DEMO_FILE:?} name=${DEVRX_DEMO_NAME:-} want=${DEVRX_DEMO_SHA256:?}
-memory=${DEVRX_DEMO_MEMORY:-udmabuf} json=${DEVRX_DEMO_JSON:-0}
+memory=${DEVRX_DEMO_MEMORY:-vulkan} json=${DEVRX_DEMO_JSON:-0}
 name=${name:-$file}
+shader=()
+[[ $memory != vulkan ]] || shader=(--crc32c)
 tmp=$(mktemp -d)
 receiver=''
 
@@ -48,13 +51,20 @@ cat <<END
      io_uring zero-copy receive, dmabuf.
 END
 "$here/link.sh" up
+[[ $memory != vram ]] || insmod "${DEVRX_MODULES:?}/vram/devrx_vram.ko"
+
+# Compiling for lavapipe takes the emulated CPU 10 s: what the driver made last time
+# is brought along. Its cache is mapped, which /out cannot be; one part is two files
+# to copy instead of a hundred.
+export MESA_SHADER_CACHE_DIR=$tmp/shaders MESA_DISK_CACHE_DATABASE_NUM_PARTS=1
+[[ $memory != vulkan ]] || cp -R /out "$MESA_SHADER_CACHE_DIR"
 
 before=$(placed)
 $ip netns exec rx "$devrx" recv --nic softnic1 --queue 3 --memory "$memory" \
-	--size 32M --listen :9000 --digest --json --timeout 280 \
+	--size 32M --listen :9000 --digest "${shader[@]}" --json --timeout 280 \
 	>"$tmp/out" 2>"$tmp/err" &
 receiver=$!
-for ((i = 0; i < 400; i++)); do
+for ((i = 0; i < 2400; i++)); do
 	! grep -q ready "$tmp/err" || break
 	kill -0 "$receiver" 2>/dev/null || break
 	sleep 0.05
@@ -65,9 +75,19 @@ if ! grep -q ready "$tmp/err"; then
 fi
 cat <<END
 
-  2. In "rx":    devrx recv --nic softnic1 --queue 3 --memory $memory --digest
+  2. In "rx":    devrx recv --nic softnic1 --queue 3 --memory $memory --digest ${shader[@]}
      has allocated 32 MiB of memory of kind $memory, registered it as the zcrx
      area of queue 3, and listens on port 9000.
+END
+if ((${#shader[@]})); then
+	cat <<END
+     The Vulkan device is Mesa's lavapipe, which is the CPU: its memory is host
+     memory, and its compute shaders are threads. The calls are a GPU's: a dmabuf
+     that the driver exports, shaders on fragments where they lie, and chunks that
+     go back to the NIC behind a timeline semaphore.
+END
+fi
+cat <<END
 
   3. In "peer":  nc 10.77.0.2 9000 < $name
      an ordinary program sends $size bytes over TCP.
@@ -79,13 +99,16 @@ if ! wait "$receiver"; then
 	die "the receiver failed"
 fi
 receiver=''
+[[ $memory != vulkan ]] || cp -R "$MESA_SHADER_CACHE_DIR/." /out
 tail -n 1 "$tmp/out" >"$tmp/json"
 on_nic=$(($(placed) - before))
 
 bytes=$(member bytes) zero_copy=$(member bytes_zero_copy)
-tier=$(member tier) digest=$(member digest)
+tier=$(member tier) digest=$(member digest) crc=$(member crc32c) crc_by=$(member crc32c_by)
+want_crc=null
+((${#shader[@]} == 0)) || want_crc=$(rhash -p '%{crc32c}' "$file")
 verified=false
-if [[ $digest == "$want" && $bytes == "$size" ]] &&
+if [[ $digest == "$want" && $crc == "$want_crc" && $bytes == "$size" ]] &&
 	((on_nic >= zero_copy)); then
 	verified=true
 fi
@@ -97,6 +120,14 @@ cat <<END
        received    $bytes bytes in $(member fragments) fragments
        zero copy   $zero_copy bytes; copied by the kernel: $(member bytes_copied)
        NIC placed  $on_nic bytes into the area (ethtool -S softnic1)
+END
+if ((${#shader[@]})); then
+	cat <<END
+       CRC-32C     $crc  by a compute shader on $crc_by
+       rhash       $want_crc  $name
+END
+fi
+cat <<END
        SHA-256     $digest  as it lies in the memory
        sha256sum   $want  $name
 END
@@ -112,6 +143,12 @@ if ((json)); then
 		"$bytes" "$zero_copy" "$(member bytes_copied)"
 	printf '"fragments": %s, "connections": %s, "seconds": %s, ' \
 		"$(member fragments)" "$(member connections)" "$(member seconds)"
-	printf '"digest": "%s", "verified": %s}\n' "$digest" "$verified"
+	printf '"digest": "%s", ' "$digest"
+	if ((${#shader[@]})); then
+		printf '"crc32c": "%s", "crc32c_by": "%s", ' "$crc" "$crc_by"
+	else
+		printf '"crc32c": null, "crc32c_by": null, '
+	fi
+	printf '"verified": %s}\n' "$verified"
 fi
 [[ $verified == true ]]

@@ -35,12 +35,21 @@ die() {
 	exit 1
 }
 
-# Put one end into a namespace of its own and give it its addresses.
+# Each end in a namespace of its own. The other end of a new softnic0 is
+# softnic0p until it gets a name.
+make_pair() {
+	for ns in peer rx; do
+		[[ ! -e /run/netns/$ns ]] ||
+			die "namespace $ns is here: run \`link.sh down\` first"
+		$ip netns add $ns
+	done
+	$ip link add softnic0 netns peer type $module
+	$ip -n peer link set softnic0p netns rx name softnic1
+}
+
 end_up() {
 	local dev=$1 ns=$2 n=$3
 
-	$ip netns add "$ns"
-	$ip link set "$dev" netns "$ns"
 	$ip -n "$ns" link set lo up
 	$ip -n "$ns" link set "$dev" mtu "$mtu"
 	$ip -n "$ns" addr add "10.77.0.$n/24" dev "$dev"
@@ -53,8 +62,8 @@ configure() {
 	$nic -L softnic1 combined $((queue + 1))
 	$nic -G softnic1 tcp-data-split on
 	# An ethtool older than 6.15 cannot say it; then it is 0 already.
-	! ethtool --help | grep -q hds-thresh ||
-		$nic -G softnic1 hds-thresh 0
+	# Not by a pipe: grep -q may kill it, which pipefail calls "no".
+	[[ $(ethtool --help) != *hds-thresh* ]] || $nic -G softnic1 hds-thresh 0
 	$nic -X softnic1 equal "$queue"
 	$nic -N softnic1 flow-type tcp4 dst-port "$port" action "$queue" >/dev/null
 	$nic -N softnic1 flow-type tcp6 dst-port "$port" action "$queue" >/dev/null
@@ -64,7 +73,7 @@ configure() {
 wait_link() {
 	local i
 
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < 600; i++)); do
 		if [[ $($ip netns exec rx cat /sys/class/net/softnic1/operstate) == up &&
 			$($ip netns exec peer cat /sys/class/net/softnic0/operstate) == up ]]; then
 			return
@@ -77,10 +86,7 @@ wait_link() {
 up() {
 	[[ -e /sys/module/$module ]] ||
 		insmod "${DEVRX_MODULES:?}/softnic/$module.ko"
-	for dev in softnic0 softnic1; do
-		[[ -e /sys/class/net/$dev ]] ||
-			die "$dev is not here: run \`link.sh down\` first"
-	done
+	make_pair
 	end_up softnic0 peer 1
 	end_up softnic1 rx 2
 	[[ -n $bare ]] || configure

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Build the kernel modules (every kernel/*/Kbuild) for one kernel series, with
-# the compiler and the kbuild of its root. A compiler warning is a failure.
+# the compiler and the kbuild of its root. A warning of the compiler (W=1) or of
+# sparse is a failure.
 #
 #   module.sh SERIES
 #
@@ -30,6 +31,17 @@ in_root() {
 
 exec 9>"$dir/.module.lock"
 flock 9
+
+# Kernel headers say __typeof_unqual__, which sparse knows from 0.6.5 on. kbuild
+# would look for a script that the headers' packages do not have. The answer is
+# read to its end first: a pipe into grep -q may kill sparse, and pipefail would
+# then call it able.
+sparse=1
+said=$(echo 'static int a; static __typeof_unqual__(a) b;' | in_root sparse - 2>&1) || true
+if [[ $said == *error* ]]; then
+	echo "no sparse: $(in_root sparse --version) does not know this kernel's C"
+	sparse=0
+fi
 for kbuild in "$top"/kernel/*/Kbuild; do
 	[[ -e $kbuild ]] || continue
 	src=${kbuild%/Kbuild}
@@ -54,8 +66,8 @@ for kbuild in "$top"/kernel/*/Kbuild; do
 	# In the kernel's tree Kconfig would say =m.
 	config=CONFIG_DEVRX_${name^^}=m
 	in_root make -C "/usr/lib/modules/$release/build" M="/devrx/build/vm/$series/obj/$name" \
-		"$config" -j"$(nproc)" modules 2>&1 | tee "$obj/log"
-	if grep -E '[Ww]arning:|WARNING' "$obj/log" | grep -v 'the compiler differs' >"$obj/warnings"; then
+		"$config" -j"$(nproc)" W=1 KBUILD_CHECKSRC=$sparse modules 2>&1 | tee "$obj/log"
+	if grep -E '[Ww]arning:|WARNING|error:' "$obj/log" | grep -v 'the compiler differs' >"$obj/warnings"; then
 		echo "$name: warnings:" >&2
 		cat "$obj/warnings" >&2
 		exit 1

@@ -5,7 +5,7 @@
 #
 #   root.sh SERIES            SERIES: 7.3 (the newest Linux >= 7.3) or 7.2
 #
-# Result: build/vm/SERIES/{root/,kernel,vmlinux,initrd.gz,packages,.stamp}. Packages are
+# Result: build/vm/SERIES/{root/,kernel,userland,vmlinux,initrd.gz,packages,.stamp}. Packages are
 # unpacked without their maintainer scripts: nothing here needs root.
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin # chroot is there, and not on every user's path
@@ -21,9 +21,10 @@ case $series in
 7.2) userlands=('sid' 'forky' 'trixie trixie-backports') floor=7.2 ceiling=7.3~ ;;
 *) echo "unknown kernel series '$series' (known: 7.3 7.2)" >&2 && exit 2 ;;
 esac
-packages=(base-files bash busybox-static coreutils dash ethtool findutils gcc grep
-	iproute2 kmod libmnl0 libssl3t64 libstdc++6 make mawk mount netcat-openbsd
-	procps sed util-linux zstd)
+packages=(base-files bash bpftool busybox-static coreutils dash ethtool findutils gcc grep
+	iperf3 iproute2 iputils-ping kmod libdrm2 libmnl0 libssl3t64 libstdc++6 libvulkan1 make
+	mawk mesa-vulkan-drivers mount netcat-openbsd procps python3 python3-yaml rhash sed socat
+	sparse tcpdump util-linux vulkan-validationlayers zstd)
 
 dir=$top/build/vm/$series
 mkdir -p "$dir"
@@ -121,6 +122,13 @@ for name in sound net/{wireless,mac80211,bluetooth} \
 	drivers/gpu/drm/{amd,ast,bridge,display,gma500,i915,imagination,mgag200,nouveau,panel,radeon,xe}; do
 	skip+=" --exclude=./usr/lib/modules/*/kernel/$name"
 done
+# Of Mesa's Vulkan only lavapipe, of the layers only Khronos' own: the loader opens
+# whatever it finds, and the other drivers are another 100 MB.
+for name in 'lib/x86_64-linux-gnu/libvulkan_[!l]*' 'share/vulkan/icd.d/[!l]*' \
+	'lib/x86_64-linux-gnu/libVkLayer_[!k]*' 'share/vulkan/explicit_layer.d/VkLayer_[!k]*' \
+	share/vulkan/implicit_layer.d; do
+	skip+=" --exclude=./usr/$name"
+done
 mkdir -p "$new"/usr/{bin,sbin,lib,lib64}
 for name in bin sbin lib lib64; do
 	ln -s "usr/$name" "$new/$name"
@@ -159,5 +167,6 @@ rm -rf "$dir/root.old"
 [[ ! -e $dir/root ]] || mv "$dir/root" "$dir/root.old"
 mv "$new" "$dir/root"
 echo "$release" >"$dir/kernel"
+echo "$userland" >"$dir/userland"
 make_initrd
 echo "$want" >"$dir/.stamp"

@@ -139,6 +139,9 @@ Outcome open_receiver(Receiver *ret, const Memory &mem, const Queue &q,
 	devrx_cause cause = {};
 	int err;
 
+	/* The kernel ends an earlier ring when it gets to it. */
+	if (!opts.bind_timeout_ms)
+		opts.bind_timeout_ms = uint32_t(patience * 1000);
 	opts.cause = &cause;
 	err = devrx_receiver_open(&rx, mem.get(), q.get(), &opts);
 	if (!err)
@@ -273,6 +276,21 @@ bool Follower::take(const devrx_fragment &frag)
 	bytes_ += frag.length;
 	fragments_++;
 	return true;
+}
+
+int wait_for_some(const Receiver &rx, devrx_fragment *frags, unsigned int n,
+		  double seconds)
+{
+	const double deadline = now() + seconds;
+	int ret;
+
+	do {
+		const double left = deadline - now();
+
+		ret = devrx_receiver_wait(rx.get(), frags, n,
+					  left > 0 ? int64_t(left * 1e9) : 0);
+	} while (ret == -EINTR);
+	return ret;
 }
 
 std::string drain(const Receiver &rx, Follower *follower, double seconds,

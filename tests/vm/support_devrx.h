@@ -71,7 +71,7 @@ Outcome open_receiver(Receiver *ret, const Memory &mem, const Queue &q,
 /* Who has the queue; DEVRX_QUEUE_USER_*. */
 uint32_t queue_user(uint32_t index = queue);
 /* True once nobody has it. */
-bool queue_is_free(double seconds = 5, uint32_t index = queue);
+bool queue_is_free(double seconds = patience, uint32_t index = queue);
 
 MemoryInfo memory_info(const Memory &mem);
 ReceiverInfo receiver_info(const Receiver &rx);
@@ -145,11 +145,18 @@ class Follower
 	std::string error_;
 };
 
+/* devrx_receiver_wait() for @seconds, and again where the end of an earlier ring
+ * has interrupted it (see devrx_receiver_close()).
+ */
+int wait_for_some(const Receiver &rx, devrx_fragment *frags, unsigned int n,
+		  double seconds = patience);
+
 /*
  * Wait, check and release until every stream has ended or @until says so (asked
  * after each wait). "" or what went wrong; @seconds is the deadline.
  */
-std::string drain(const Receiver &rx, Follower *follower, double seconds = 30,
+std::string drain(const Receiver &rx, Follower *follower,
+		  double seconds = patience,
 		  const std::function<bool()> &until = nullptr);
 
 /* Accept the sender's connections and add them, each with its stream's number
@@ -169,7 +176,7 @@ std::string works_now();
  * Run @fn in a forked process, which shall not outlive @seconds. Without its
  * answer the outcome is -ETIME "child-lost".
  */
-Outcome in_child(const std::function<Outcome()> &fn, double seconds = 20);
+Outcome in_child(const std::function<Outcome()> &fn, double seconds = patience);
 
 /* Take a capability from this process, for good. */
 bool drop_cap(unsigned int cap);

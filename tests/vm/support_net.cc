@@ -32,9 +32,6 @@
 namespace vm
 {
 
-/* No stream takes longer, or something is broken. */
-constexpr double stream_deadline = 60;
-
 double now()
 {
 	struct timespec ts;
@@ -125,7 +122,7 @@ static int connect_here(uint16_t port, bool ipv6)
 {
 	struct sockaddr_in6 a6 = {};
 	struct sockaddr_in a4 = {};
-	const struct timeval limit = { 10, 0 };
+	const struct timeval limit = { time_t(patience), 0 };
 	Fd fd(socket(ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
 	int err;
 
@@ -186,7 +183,7 @@ int Sender::stream_of(const Peer &peer)
 {
 	int found = -1;
 
-	(void)poll_until(10, [&] {
+	(void)poll_until(patience, [&] {
 		const std::lock_guard<std::mutex> lock(mutex_);
 
 		for (size_t i = 0; i < ports_.size(); i++)
@@ -241,7 +238,7 @@ static void end_stream(Fd *fd, End end)
 
 std::string Sender::send_all()
 {
-	const double deadline = now() + stream_deadline;
+	double deadline = now() + patience; /* for the next byte */
 	std::vector<struct pollfd> polls(streams_.size());
 	std::vector<uint64_t> left(streams_.size());
 	std::vector<Fd> fds(streams_.size());
@@ -288,6 +285,7 @@ std::string Sender::send_all()
 				if (n > 0) {
 					left[i] -= uint64_t(n);
 					sent_ += uint64_t(n);
+					deadline = now() + patience;
 				}
 			}
 			if (left[i])
@@ -360,7 +358,7 @@ int run(const std::vector<std::string> &argv)
 	args.push_back(nullptr);
 	pid = fork();
 	if (!pid) {
-		(void)alarm(20);
+		(void)alarm(unsigned(patience));
 		(void)execvp(args[0], args.data());
 		_exit(127);
 	}
@@ -377,7 +375,7 @@ bool nic_down()
 bool nic_up()
 {
 	return !run({ "/usr/sbin/ip", "link", "set", nic, "up" }) &&
-	       poll_until(10, [] {
+	       poll_until(patience, [] {
 		       std::ifstream file("/sys/class/net/" + std::string(nic) +
 					  "/operstate");
 		       std::string state;

@@ -27,6 +27,11 @@ constexpr uint16_t steered_port = 9000;
 /* TCP that no rule steers: it lands in the other queues. */
 constexpr uint16_t other_port = 9001;
 
+/* Seconds, of every wait for what has to come. Many times what it takes, since a
+ * machine may be slow or busy: only what is broken reaches it.
+ */
+constexpr double patience = 120;
+
 double now();
 
 /* Ask until it is true; false at the deadline. */
@@ -177,7 +182,7 @@ class Listener
 		return fd_.get() >= 0;
 	}
 	/* The next connection and its peer; fd -1 at the deadline. */
-	Fd accept(Peer *peer, double seconds = 10);
+	Fd accept(Peer *peer, double seconds = patience);
 
       private:
 	Fd fd_;

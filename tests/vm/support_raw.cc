@@ -13,8 +13,6 @@
 
 #include <devrx/features.h>
 
-#include "support_net.h"
-
 namespace vm
 {
 

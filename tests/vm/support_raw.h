@@ -13,6 +13,7 @@
 
 #include <liburing.h>
 
+#include "support_net.h"
 #include "zcrx/uapi_zcrx.h"
 
 namespace vm
@@ -125,7 +126,7 @@ class Nodev
 	int recv(int fd, uint64_t user_data, uint32_t len = 0);
 	int recv_id(int fd, uint64_t user_data, uint32_t zcrx_id);
 	/* The next completion; false at the deadline. */
-	bool next(Cqe *cqe, double seconds = 5);
+	bool next(Cqe *cqe, double seconds = patience);
 
 	/* Put an entry into the refill ring; false when it is full. */
 	bool refill(uint64_t off, uint32_t len, uint32_t pad = 0);

@@ -151,7 +151,7 @@ class Vram : public testing::Test
 		/* A network namespace comes with a /sys of its own. */
 		if (access(knob("stats").c_str(), R_OK))
 			(void)mount("none", debugfs, "debugfs", 0, nullptr);
-		ASSERT_TRUE(poll_until(5, is_idle));
+		ASSERT_TRUE(poll_until(patience, is_idle));
 	}
 
 	/* What a test took is given back when it ends. */
@@ -165,7 +165,7 @@ class Vram : public testing::Test
 		rx.reset();
 		q.reset();
 		mem.reset();
-		EXPECT_TRUE(poll_until(5, is_idle));
+		EXPECT_TRUE(poll_until(patience, is_idle));
 		EXPECT_TRUE(queue_is_free());
 	}
 
@@ -260,7 +260,7 @@ class Vram : public testing::Test
 		int err = 0;
 
 		node.reset();
-		if (!poll_until(5, [&] { return !(err = unload()); }))
+		if (!poll_until(patience, [&] { return !(err = unload()); }))
 			return err;
 		err = load(params);
 		if (err)

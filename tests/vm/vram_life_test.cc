@@ -94,7 +94,7 @@ TEST_F(Vram, TheDevicesOwnMemoryIsTheLimit)
 		fds.pop_back();
 		fds.push_back(alloc(4 * MiB));
 		fds.clear();
-		ASSERT_TRUE(poll_until(5, is_idle));
+		ASSERT_TRUE(poll_until(patience, is_idle));
 	}
 	ASSERT_EQ(reload(""), 0);
 }
@@ -117,7 +117,8 @@ TEST_F(Vram, RevokedItIsGoneForEverybody)
 	EXPECT_EQ(info(fd.get()).mapped, 1u);
 	rx.reset();
 	ASSERT_TRUE(queue_is_free());
-	EXPECT_TRUE(poll_until(5, [] { return !vram_stats()["mapped"]; }));
+	EXPECT_TRUE(
+		poll_until(patience, [] { return !vram_stats()["mapped"]; }));
 	EXPECT_EQ(open_on(), outcome(-ENODEV, "attach-refused"));
 }
 
@@ -151,7 +152,8 @@ TEST_F(Vram, RevokedWhileCopying)
 			}
 		});
 
-		EXPECT_TRUE(poll_until(5, [&] { return running.load(); }));
+		EXPECT_TRUE(
+			poll_until(patience, [&] { return running.load(); }));
 		EXPECT_EQ(revoke(fd.get()), 0);
 		copier.join();
 		EXPECT_EQ(last, -ENODEV);
@@ -232,7 +234,7 @@ TEST_F(Vram, FreedWhileADeviceIsAttached)
 					       DEVRX_CLOSE_F_ABANDON),
 			  0);
 		mem.reset();
-		EXPECT_TRUE(poll_until(5, is_idle));
+		EXPECT_TRUE(poll_until(patience, is_idle));
 		ASSERT_TRUE(queue_is_free());
 	}
 }
@@ -260,7 +262,7 @@ TEST_F(Vram, OwnerDiesWhileADeviceIsAttached)
 	});
 
 	EXPECT_EQ(o, outcome(0));
-	EXPECT_TRUE(poll_until(5, is_idle));
+	EXPECT_TRUE(poll_until(patience, is_idle));
 }
 
 TEST_F(Vram, ForkedChildHasNoPartInIt)
@@ -308,10 +310,10 @@ TEST_F(Vram, ModuleStaysWhileItIsInUse)
 	rx.reset();
 	q.reset();
 	mem.reset();
-	ASSERT_TRUE(poll_until(5, is_idle));
+	ASSERT_TRUE(poll_until(patience, is_idle));
 
 	/* Nothing is. */
-	EXPECT_TRUE(poll_until(5, [] { return unload() == 0; }));
+	EXPECT_TRUE(poll_until(patience, [] { return unload() == 0; }));
 	EXPECT_EQ(make_vram(&mem, nullptr, page),
 		  outcome(-ENOENT, "vram-missing"));
 	ASSERT_EQ(load(""), 0);
@@ -371,7 +373,7 @@ TEST_P(VramStreams, SixtyFourConnectionsEveryByteInOrder)
 	const double begin = now();
 
 	ASSERT_EQ(add_all(rx, &listener, &sender, connections, &fds), "");
-	ASSERT_EQ(drain(rx, &follower, 60), "");
+	ASSERT_EQ(drain(rx, &follower), "");
 	ASSERT_EQ(sender.join(), "");
 	for (unsigned int i = 0; i < connections; i++) {
 		EXPECT_EQ(follower.position(i), each) << "stream " << i;

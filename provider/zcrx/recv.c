@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Tier recv: completions become fragments, fragments become buffers again.
+ *
+ * The completion queue's ordering is in wait.c, the buffer ring's in recv.h. A
+ * completion with data names the one buffer that it fills from its beginning.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "util/cause.h"
+#include "zcrx/receiver.h"
+
+#define ERRNO_MAX 4095
+
+int drx_recv_write_failed(struct devrx_cause *cause, int err, const char *kind)
+{
+	if (err > 0 || err < -ERRNO_MAX)
+		err = -EIO;
+	return drx_fail(cause, err, "upload-failed", NULL,
+			"writing into memory of kind %s: %s", kind,
+			strerror(-err));
+}
+
+/* What came for @conn is lost. */
+static __attribute__((noinline, cold)) void
+upload_failed(struct devrx_receiver *rx, struct drx_conn *conn, int err)
+{
+	rx->has_cause = true;
+	err = drx_recv_write_failed(&rx->cause, err, rx->recv.provider->name);
+	drx_conn_abort(rx, conn, err);
+}
+
+/* A full completion queue ended the receive, with data all the same. */
+static __attribute__((noinline, cold)) void over(struct devrx_receiver *rx,
+						 struct drx_conn *conn)
+{
+	if (conn->removed) {
+		drx_conn_end(rx, conn, -ECANCELED);
+		return;
+	}
+	rx->stats.overflows++;
+	drx_conn_enter(rx, conn, DRX_CONN_TO_ARM);
+}
+
+/* The data of @cqe becomes @frag; 1, or 0 where it got lost. */
+static inline unsigned int deliver(struct devrx_receiver *rx,
+				   struct drx_conn *conn,
+				   const struct io_uring_cqe *cqe,
+				   struct devrx_fragment *frag)
+{
+	struct drx_recv *recv = &rx->recv;
+	const uint32_t bid = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+	struct drx_slot *slot = rx->slots.free[rx->slots.nr_free - 1];
+	const uint32_t len = (uint32_t)cqe->res;
+	uint64_t off = (uint64_t)bid << recv->shift;
+	int err;
+
+	if (recv->provider) {
+		const unsigned char *buf = recv->base + off;
+
+		off = (uint64_t)(slot - rx->slots.slot - 1) << recv->shift;
+		err = recv->provider->write(recv->backing, off, buf, len);
+		drx_recv_put(recv, bid);
+		if (__builtin_expect(err != 0, 0)) {
+			upload_failed(rx, conn, err);
+			return 0;
+		}
+	}
+	frag->offset = off;
+	frag->position = conn->position;
+	frag->user = conn->user;
+	frag->token = drx_slot_fill(slot, off);
+	frag->length = len;
+	frag->flags = DEVRX_FRAGMENT_COPIED;
+	frag->error = 0;
+	rx->slots.nr_free--;
+	conn->position += len;
+	rx->stats.bytes += len;
+	rx->stats.fragments++;
+	if (__builtin_expect(!(cqe->flags & IORING_CQE_F_MORE), 0))
+		over(rx, conn);
+	return 1;
+}
+
+/* The end of a receive, data that nobody waits for, or nonsense. */
+static __attribute__((noinline, cold)) void
+reap_other(struct devrx_receiver *rx, struct drx_conn *conn,
+	   const struct io_uring_cqe *cqe)
+{
+	struct drx_recv *recv = &rx->recv;
+	const uint32_t bid = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+
+	if (cqe->flags & IORING_CQE_F_BUFFER && bid < recv->nr)
+		drx_recv_put(recv, bid);
+	/* Not armed: its end was told before, and is on a list already. */
+	if (!conn || conn->state != DRX_CONN_ARMED)
+		return;
+	if (cqe->res > 0) {
+		rx->has_cause = true;
+		(void)drx_fail(&rx->cause, 0, "bad-completion", NULL,
+			       "the kernel told of %d bytes in buffer %u of "
+			       "%u with %u bytes each",
+			       cqe->res, bid, recv->nr, 1u << recv->shift);
+		drx_conn_abort(rx, conn, -EPROTO);
+		return;
+	}
+	drx_conn_ended(rx, conn, cqe->res);
+}
+
+/* Does @cqe tell of a whole piece, in a buffer that there is? */
+static inline bool is_data(const struct drx_recv *recv,
+			   const struct io_uring_cqe *cqe)
+{
+	return cqe->flags & IORING_CQE_F_BUFFER && cqe->res > 0 &&
+	       (uint32_t)cqe->res <= UINT32_C(1) << recv->shift &&
+	       cqe->flags >> IORING_CQE_BUFFER_SHIFT < recv->nr;
+}
+
+unsigned int drx_recv_reap(struct devrx_receiver *rx,
+			   struct devrx_fragment *frags, unsigned int n)
+{
+	struct drx_recv *recv = &rx->recv;
+	const uint32_t tail =
+		__atomic_load_n(rx->cq_ktail, __ATOMIC_ACQUIRE); /* C */
+	uint32_t head = *rx->cq_khead; /* nobody else writes it */
+	unsigned int got = 0;
+
+	for (; head != tail && got != n && rx->nr_conns; head++) {
+		const struct io_uring_cqe *cqe = &rx->cqes[head & rx->cq_mask];
+		struct drx_conn *conn = drx_conn_of(rx, cqe->user_data);
+		const bool data = conn && is_data(recv, cqe);
+
+		if (data && !rx->slots.nr_free)
+			break;
+		if (__builtin_expect(data, 1))
+			got += deliver(rx, conn, cqe, &frags[got]);
+		else
+			reap_other(rx, conn, cqe);
+	}
+	__atomic_store_n(rx->cq_khead, head, __ATOMIC_RELEASE); /* D */
+	drx_recv_publish(recv);
+	return got;
+}
+
+void drx_recv_give_back(struct devrx_receiver *rx, struct drx_slot *slot)
+{
+	/* Otherwise the chunk is the slot's own. */
+	if (!rx->recv.provider)
+		drx_recv_put(&rx->recv,
+			     (uint32_t)(slot->chunk >> rx->recv.shift));
+	drx_slot_free(&rx->slots, slot);
+}
+
+int drx_recv_release(struct devrx_receiver *rx,
+		     const struct devrx_fragment *frags, unsigned int n)
+{
+	uint64_t released = 0, bad = 0;
+	struct drx_slot *slot;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		slot = drx_slot_find(&rx->slots, frags[i].token);
+		if (__builtin_expect(!slot, 0)) {
+			bad += frags[i].token != 0;
+			continue;
+		}
+		drx_slot_expire(slot);
+		drx_recv_give_back(rx, slot);
+		released++;
+	}
+	rx->stats.released += released;
+	rx->stats.bad_releases += bad;
+	return bad ? -ESTALE : 0;
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+/* What the fake does with memory: copies, exports, flushes. */
+#include "fake.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "backing.h"
+#include "mapping.h"
+#include "stream.h"
+
+static int copy(uint64_t addr, void *buf, size_t len, bool in)
+{
+	struct fake_context *ctx;
+	struct memory *m;
+	size_t off, part;
+	char *at;
+	int result;
+
+	result = fake_current(&ctx);
+	if (result)
+		return result;
+	for (; len; len -= part, addr += part, buf = (char *)buf + part) {
+		m = fake_at(addr);
+		if (!m)
+			return DRX_CU_INVALID_VALUE;
+		off = addr - m->addr;
+		at = (char *)(uintptr_t)m->addr;
+		part = len < m->len - off ? len : m->len - off;
+		if (!m->store)
+			memcpy(in ? at + off : buf, in ? buf : at + off, part);
+		else if (store_copy(m->store, off, buf, part, in))
+			return DRX_CU_UNKNOWN;
+	}
+	return 0;
+}
+
+/* After what is queued on the stream, and on no other: not the default one. */
+static int copy_behind(void *stream, uint64_t addr, void *buf, size_t len,
+		       bool in)
+{
+	struct fake_context *ctx;
+	int result = fake_stream(stream, &ctx);
+
+	if (!result && !stream)
+		result = DRX_CU_INVALID_VALUE;
+	if (!result)
+		result = fake_finish(stream);
+	return result ? result : copy(addr, buf, len, in);
+}
+
+FAKE_API int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t len,
+				  void *stream)
+{
+	BEGIN("cuMemcpyDtoHAsync");
+	return fake_end(copy_behind(stream, from, to, len, false));
+}
+
+FAKE_API int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t len,
+				  void *stream)
+{
+	BEGIN("cuMemcpyHtoDAsync");
+	return fake_end(
+		copy_behind(stream, to, (void *)(uintptr_t)from, len, true));
+}
+
+/* On the default stream, which does not wait for those that do not for it. */
+FAKE_API int cuMemcpyDtoH_v2(void *to, uint64_t from, size_t len)
+{
+	BEGIN("cuMemcpyDtoH");
+	return fake_end(copy(from, to, len, false));
+}
+
+FAKE_API int cuMemcpyHtoD_v2(uint64_t to, const void *from, size_t len)
+{
+	BEGIN("cuMemcpyHtoD");
+	return fake_end(copy(to, (void *)(uintptr_t)from, len, true));
+}
+
+FAKE_API int cuMemGetHandleForAddressRange(void *ret, uint64_t addr, size_t len,
+					   int type, uint64_t flags)
+{
+	struct memory *m;
+	int fd;
+
+	BEGIN("cuMemGetHandleForAddressRange");
+	m = fake_at(addr);
+	if (type != DRX_CU_RANGE_DMA_BUF_FD || addr % 4096 || len % 4096 ||
+	    !m || !m->store || !fake_at(addr + len - 1))
+		return fake_end(DRX_CU_INVALID_VALUE);
+	if (flags && fake_set.pcie)
+		return fake_end(fake_set.pcie);
+	fd = store_export(m->store, addr - m->addr, len);
+	if (fd < 0)
+		return fake_end(DRX_CU_NOT_SUPPORTED);
+	if (fake_set.no_cloexec)
+		(void)fcntl(fd, F_SETFD, 0);
+	*(int *)ret = fd;
+	return fake_end(0);
+}
+
+FAKE_API int cuFlushGPUDirectRDMAWrites(int target, int scope)
+{
+	struct fake_context *ctx;
+	int result;
+
+	BEGIN("cuFlushGPUDirectRDMAWrites");
+	result = fake_current(&ctx);
+	if (!result && (target != DRX_CU_FLUSH_TARGET_CURRENT_CTX ||
+			scope != DRX_CU_FLUSH_TO_OWNER))
+		result = DRX_CU_INVALID_VALUE;
+	return fake_end(result);
+}

@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# devrx recv without a NIC, fed by devrx send: what it says, and that every byte is
+# right. With one it is tests/vm's.
+# Build directory: $DEVRX_BUILD (default build/dev).
+set -uo pipefail
+export LC_ALL=C
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+devrx=${DEVRX_BUILD:-build/dev}/tools/devrx
+failed=0
+
+# result NAME LINES: LINES, if any, are what is wrong.
+result() {
+	if [[ -z $2 ]]; then
+		echo "ok $1"
+	else
+		while IFS= read -r line; do echo "# $line"; done <<<"$2"
+		echo "not ok $1"
+		failed=1
+	fi
+}
+
+if [[ ! -x $devrx ]]; then
+	echo "skip recv-cli: the tool is not built"
+	exit 0
+fi
+ready=$("$devrx" recv --listen 127.0.0.1:0 --timeout 1 --quiet 2>&1)
+if [[ $ready == *io_uring* ]]; then
+	echo "skip recv-cli: no io_uring here"
+	exit 0
+fi
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+# receive ARG...: devrx recv with these, and a sender of what stands in send; its
+# output in $tmp/out and $tmp/err, its exit code in rc.
+receive() {
+	local pid port
+	rm -f "$tmp/err"
+	mkfifo "$tmp/err.pipe"
+	"$devrx" recv --listen 127.0.0.1:0 --timeout 20 "$@" >"$tmp/out" 2>"$tmp/err.pipe" &
+	pid=$!
+	{
+		while IFS= read -r line; do
+			echo "$line" >>"$tmp/err"
+			if [[ $line =~ ready\ on\ 127\.0\.0\.1:([0-9]+) ]]; then
+				port=${BASH_REMATCH[1]}
+				"$devrx" send "127.0.0.1:$port" "${send[@]}" >/dev/null
+			fi
+		done
+	} <"$tmp/err.pipe"
+	wait "$pid"
+	rc=$?
+	rm "$tmp/err.pipe"
+}
+
+# says FILE PATTERN...: the patterns that no line of it has.
+says() {
+	local pattern
+	for pattern in "${@:2}"; do
+		grep -qE -- "$pattern" "$tmp/$1" || echo "no '$pattern' in: $(cat "$tmp/$1")"
+	done
+}
+
+send=(--pattern 7 --bytes 20M --connections 3)
+receive --connections 3 --verify 7 --size 4M
+result report "$(
+	[[ $rc == 0 ]] || echo "exit code $rc"
+	says err '^devrx recv: ready on 127\.0\.0\.1:[0-9]+, tier recv, memory host \(host\), 4 MiB$'
+	says out '^landed +60 MiB in .*memory$' '^tier +recv: no queue was given' \
+		'^memory +host, 4 MiB in chunks of 64 KiB$' \
+		'^zero-copy +0 bytes \(0 %\), copied 62914560 bytes$' '^verified '
+)"
+
+send=(--pattern 7 --bytes 3M)
+receive --tier recv --chunk 8k --size 1M --verify 7 --json --quiet
+result json "$(
+	[[ $rc == 0 ]] || echo "exit code $rc"
+	says out '"tier": ?"recv"' '"memory": ?"host"' '"chunk": ?8192' '"nic": ?null' '"queue": ?null' \
+		'"bytes": ?3145728' '"bytes_zero_copy": ?0' '"bytes_copied": ?3145728' '"verified": ?true'
+)"
+
+head -c 5000001 /dev/urandom >"$tmp/file"
+send=(--file "$tmp/file")
+receive --out "$tmp/copy" --digest --quiet
+result file "$(
+	[[ $rc == 0 ]] || echo "exit code $rc"
+	cmp "$tmp/file" "$tmp/copy" 2>&1
+)"
+
+# refused RC WORDS ARG...
+refused() {
+	local out rc
+	out=$("$devrx" recv --listen 127.0.0.1:0 "${@:3}" 2>&1)
+	rc=$?
+	[[ $rc == "$1" && $out == *"$2"* ]] || echo "$rc, not $1 with '$2': $out"
+}
+result misuse "$(
+	refused 2 '--tier recv is without --nic' --nic lo --tier recv
+	refused 2 '--tier zcrx-device needs --nic' --tier zcrx-device
+	refused 2 '--tier zcrx-host needs --nic' --tier zcrx-host
+	refused 2 '--queue needs --nic' --queue 1
+	refused 2 '--cqe-mixed needs --nic' --cqe-mixed
+	refused 2 'best, zcrx-device, zcrx-host or recv' --tier zcrx-copy
+)"
+result refused "$(
+	out=$("$devrx" recv --listen 127.0.0.1:0 --size 1M --chunk 12k 2>&1)
+	[[ $? == 3 && $out == *'a chunk of 12288 bytes was asked for'* ]] || echo "$out"
+)"
+exit "$failed"

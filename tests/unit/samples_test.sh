@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The samples, as far as no NIC is needed: their length, what they say when called
+# wrongly, and that those on CUDA find their kernels and the driver, a fake one, and
+# stop where there is no NIC. What they receive is tests/vm's.
+# Build directory: $DEVRX_BUILD (default build/dev).
+set -uo pipefail
+export LC_ALL=C
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+build=${DEVRX_BUILD:-build/dev}
+kernels=$build/kernel/devrx_kernels.fatbin
+failed=0
+
+# result NAME LINES: LINES, if any, are what is wrong.
+result() {
+	if [[ -z $2 ]]; then
+		echo "ok $1"
+	else
+		while IFS= read -r line; do echo "# $line"; done <<<"$2"
+		echo "not ok $1"
+		failed=1
+	fi
+}
+
+# runs WANTED-RC PATTERN PROGRAM [ARG...]: nothing, or what was wrong.
+runs() {
+	local out rc
+	out=$(LD_LIBRARY_PATH=$build/tests/fakes/libcuda timeout 60 "${@:3}" 2>&1)
+	rc=$?
+	[[ $rc == "$1" && $out =~ $2 ]] || echo "$rc, not $1 with '$2': ${out:0:300}"
+}
+
+result length "$(wc -l samples/*.c samples/*.h samples/*.cu |
+	awk '$2 != "total" && $1 > 200 { print $2 ": " $1 " lines" }')"
+
+if [[ ! -x $build/samples/receive ]]; then
+	echo "skip samples: not built in $build"
+	exit "$failed"
+fi
+result own_provider "$(runs 0 'read back across a page: "network bytes"' "$build/samples/own_provider")"
+result receive "$(runs 2 'usage: receive NIC PORT' "$build/samples/receive")"
+
+for sample in cuda_checksum cuda_histogram cuda_vector_add bring_your_own_tensor; do
+	program=$build/samples/$sample
+	if [[ ! -x $program ]]; then
+		echo "skip $sample: the CUDA samples were not built: no CUDA toolkit (cuda.h, nvcc)"
+		continue
+	fi
+	more=()
+	[[ $sample != cuda_vector_add ]] || more=("$build/samples/cuda_vector_add.fatbin")
+	result "$sample" "$(
+		runs 2 "usage: $sample NIC PORT devrx_kernels.fatbin" "$program"
+		runs 1 'no-such-nic' "$program" no-such-nic 0 "$kernels" "${more[@]}"
+		runs 1 'no-such-image: CUDA_ERROR' "$program" no-such-nic 0 no-such-image "${more[@]}"
+		DEVRX_FAKE_CUDA='devices=0' runs 1 'cuInit: CUDA_ERROR' "$program" no-such-nic 0 "$kernels" "${more[@]}"
+		DEVRX_FAKE_CUDA='cuMemAlloc=2' runs 1 'cuMemAlloc: CUDA_ERROR' "$program" no-such-nic 0 "$kernels" "${more[@]}"
+	)"
+done
+exit "$failed"
