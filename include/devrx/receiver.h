@@ -371,6 +371,31 @@ DEVRX_API int devrx_receiver_wait(struct devrx_receiver *rx,
 				  int64_t timeout_ns);
 
 /**
+ * devrx_receiver_fd - a descriptor for poll(), epoll and what is built on them
+ * @rx: the receiver
+ *
+ * Readable when devrx_receiver_wait() has something to do. The loop is: call
+ * devrx_receiver_wait() with a timeout of 0 until it returns no fragments, then
+ * sleep until the descriptor is readable. Do so once after this call, too, and
+ * after every devrx_receiver_add(), _remove() and _release(): a receive is armed
+ * in devrx_receiver_wait() and nowhere else. Who keeps to that may also use
+ * EPOLLET; who polls level-triggered may as well call devrx_receiver_wait() once
+ * each time the descriptor is readable. It is cleared in the calls that return
+ * no fragments: do not read from it, write to it or close it. It may be readable
+ * without a fragment, and it says nothing about fences, which nobody signals:
+ * while some are pending sleep no longer than you can let the chunks wait.
+ *
+ * It is an eventfd, made by the first call, and belongs to the receiver; later
+ * calls return the same. (The ring's own descriptor is of no use: with
+ * DEFER_TASKRUN nothing wakes who sleeps on it.)
+ *
+ * Return: the descriptor; -EMFILE, -ENFILE, -ENOMEM, or what the kernel has
+ *   against it (cause "os-error"); -EPERM (forked).
+ * Since: 0.1
+ */
+DEVRX_API int devrx_receiver_fd(struct devrx_receiver *rx);
+
+/**
  * devrx_receiver_release - give fragments back, now
  * @rx: the receiver that delivered them
  * @frags: the fragments; only their tokens count. Those with token 0 (EOF,

@@ -91,7 +91,7 @@ static int setup_ring(struct devrx_receiver *rx, bool recv,
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_SINGLE_ISSUER |
 			 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
-			 IORING_SETUP_CQSIZE |
+			 IORING_SETUP_CQSIZE | IORING_SETUP_TASKRUN_FLAG |
 			 (recv	? 0 :
 			  mixed ? DRX_IORING_SETUP_CQE_MIXED :
 				  IORING_SETUP_CQE32),
@@ -178,6 +178,7 @@ int drx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 	rx->features = *features;
 	rx->area_len = mem_info.len;
 	rx->free_conn = DRX_NONE;
+	rx->wake_fd = -1;
 	drx_conn_list_init(&rx->to_arm);
 	drx_conn_list_init(&rx->starved);
 	drx_conn_list_init(&rx->ending);
@@ -347,6 +348,8 @@ int devrx_receiver_close(struct devrx_receiver *rx, uint32_t flags)
 		else
 			drx_ifq_fini(&rx->ifq);
 	}
+	if (rx->wake_fd >= 0)
+		(void)close(rx->wake_fd);
 	if (rx->q)
 		drx_queue_unbind(rx->q);
 	if (rx->bound)

@@ -7,6 +7,7 @@
  *	connection.c	add and remove
  *	arm.c		arming and ending
  *	wait.c		completions become fragments
+ *	wake.c		a descriptor to poll
  *	release.c	fragments become refill entries
  *	fences.c	... when a device is done with them
  *	recv_open.c, recv.c	what is different on tier recv
@@ -102,6 +103,7 @@ struct devrx_receiver {
 	uint32_t free_conn;
 	uint32_t *by_fd; /* connection of a descriptor, or DRX_NONE */
 	uint32_t nr_by_fd;
+	int wake_fd; /* of devrx_receiver_fd(), or -1 */
 
 	/* Open and close. */
 	const struct drx_uring_ops *ops;
@@ -178,6 +180,12 @@ int drx_conn_cancel(struct devrx_receiver *rx, const struct drx_conn *conn);
 /* Give up on an armed @conn: cancel its receive, end it with @error. */
 void drx_conn_abort(struct devrx_receiver *rx, struct drx_conn *conn,
 		    int error);
+
+/* wake.c; both only where there is such a descriptor */
+/* What happens from now on makes it readable. */
+void drx_wake_clear(const struct devrx_receiver *rx);
+/* Is there something to do that will not? */
+bool drx_wake_unfinished(const struct devrx_receiver *rx);
 
 /* release.c */
 /* Hand a chunk back that was never delivered; false where there is neither room

@@ -303,6 +303,8 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 	    __builtin_add_overflow(now_ns(), timeout_ns, &deadline))
 		deadline = -1;
 	for (;;) {
+		if (rx->wake_fd >= 0)
+			drx_wake_clear(rx);
 		drx_release_parked(rx);
 		fenced = rx->fences.nr;
 		if (!rx->slots.nr_free && !fenced)
@@ -327,6 +329,9 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 			return (int)got;
 		if (err == -ETIME && end != deadline)
 			continue; /* a nap is over, not the wait */
+		if (!err && !timeout_ns && rx->wake_fd >= 0 &&
+		    drx_wake_unfinished(rx))
+			continue;
 		if (err == -ETIME || (!err && !timeout_ns))
 			return 0;
 		if (err)

@@ -160,6 +160,8 @@ int FakeRing::op_reg(struct io_uring *ring, unsigned int opcode, void *arg,
 	case DRX_IORING_REGISTER_ZCRX_CTRL:
 		return fake->ctrl(static_cast<struct drx_zcrx_ctrl *>(arg),
 				  nr_args);
+	case IORING_REGISTER_EVENTFD: /* there is nobody to be woken */
+		return nr_args == 1 ? 0 : -EINVAL;
 	default:
 		fake->violation("register opcode " + std::to_string(opcode));
 		return -EINVAL;

@@ -30,6 +30,38 @@ runs() {
 	[[ $rc == "$1" && $out =~ $2 ]] || echo "$rc, not $1 with '$2': ${out:0:300}"
 }
 
+# epoll_transfer: two connections at once to epoll_receive, then SIGTERM.
+epoll_transfer() {
+	local out port='' i pid a b
+	out=$(mktemp)
+	timeout 60 "$build/samples/epoll_receive" 0 >"$out" 2>&1 &
+	pid=$!
+	for ((i = 0; i < 600; i++)); do
+		port=$(sed -n 's/^listening on port \([0-9]*\)$/\1/p' "$out")
+		[[ -z $port ]] && kill -0 $pid 2>/dev/null || break
+		sleep 0.1
+	done
+	if [[ -z $port ]]; then
+		grep -q 'io_uring' "$out" || echo "no port: $(<"$out")"
+		rm "$out"
+		return
+	fi
+	exec {a}>"/dev/tcp/127.0.0.1/$port" {b}>"/dev/tcp/127.0.0.1/$port"
+	head -c 1000000 /dev/zero >&"$a"
+	head -c 70000 /dev/zero >&"$b"
+	exec {a}>&- {b}>&-
+	for ((i = 0; i < 600; i++)); do
+		[[ $(grep -c 'end of stream' "$out") != 2 ]] || break
+		sleep 0.1
+	done
+	kill -TERM $pid
+	wait $pid || echo "ended with $?"
+	[[ $(grep -c ': 1000000 bytes, end of stream\|: 70000 bytes, end of stream' "$out") == 2 ]] ||
+		echo "not both: $(<"$out")"
+	grep -q '^signal 15: 2 connections, 1070000 bytes$' "$out" || echo "no sum: $(<"$out")"
+	rm "$out"
+}
+
 result length "$(wc -l samples/*.c samples/*.h samples/*.cu |
 	awk '$2 != "total" && $1 > 200 { print $2 ": " $1 " lines" }')"
 
@@ -39,6 +71,12 @@ if [[ ! -x $build/samples/receive ]]; then
 fi
 result own_provider "$(runs 0 'read back across a page: "network bytes"' "$build/samples/own_provider")"
 result receive "$(runs 2 'usage: receive NIC PORT' "$build/samples/receive")"
+# Without a NIC it is tier recv: a whole transfer. A signal in the same loop ends it.
+result epoll_receive "$(
+	runs 2 'usage: epoll_receive PORT' "$build/samples/epoll_receive"
+	runs 1 'no-such-nic|/dev/udmabuf' "$build/samples/epoll_receive" 0 no-such-nic
+	epoll_transfer
+)"
 
 for sample in cuda_checksum cuda_histogram cuda_vector_add bring_your_own_tensor; do
 	program=$build/samples/$sample

@@ -43,7 +43,7 @@ TEST(Open, Defaults)
 	EXPECT_EQ(rig.fake.params.flags,
 		  IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
 			  IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
-			  IORING_SETUP_CQE32);
+			  IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_CQE32);
 	EXPECT_EQ(rig.fake.reg.if_idx, 3u);
 	EXPECT_EQ(rig.fake.reg.if_rxq, 1u);
 	EXPECT_EQ(rig.fake.reg.rx_buf_len, 0u)

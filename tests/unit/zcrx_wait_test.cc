@@ -29,6 +29,20 @@ TEST(Wait, WithoutAConnectionThereIsNothingToWaitFor)
 	EXPECT_EQ(rig.fake.enters, 0u);
 }
 
+/* Who sleeps on the descriptor instead of in a wait is not woken for a receive
+ * that is not armed. */
+TEST(Wait, ArmsAgainBeforeTheDescriptorIsPolled)
+{
+	Rig rig;
+
+	rig.must_open();
+	ASSERT_GE(devrx_receiver_fd(rig.rx), 0);
+	const int fd = rig.added();
+	rig.fake.inject(fd, -EINTR);
+	EXPECT_EQ(rig.wait(nullptr, 8, 0), 0);
+	EXPECT_EQ(rig.fake.receives, 2u);
+}
+
 struct Timeout {
 	const char *name;
 	int64_t timeout_ns;
