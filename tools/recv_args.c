@@ -26,7 +26,7 @@ const char recv_help[] =
 	"                      --nic 64K)\n"
 	"  --tier TIER         best, or exactly this one: zcrx-device, "
 	"zcrx-host,\n"
-	"                      recv\n"
+	"                      without --nic recv, zcrx-copy\n"
 	"  --listen [ADDR]:PORT  where peers connect (default [::]:9000)\n"
 	"  --connections N     how many to receive (default 1)\n"
 	"  --digest            SHA-256 of each connection\n"
@@ -172,7 +172,8 @@ static const char *parse_value(int c, struct recv_opts *opts)
 	case OPT_TIER:
 		return parse_tier(optarg, &opts->tier) ?
 			       NULL :
-			       "best, zcrx-device, zcrx-host or recv";
+			       "best, zcrx-device, zcrx-host, recv or "
+			       "zcrx-copy";
 	case OPT_LISTEN:
 		return arg_address(optarg, opts->host, opts->port) ?
 			       NULL :
@@ -203,23 +204,24 @@ static const char *parse_value(int c, struct recv_opts *opts)
 	}
 }
 
-/* Without a NIC there is one tier, and with one there are all others. */
+/* Two tiers are without a NIC, and all others with one. */
 static int check_nic(struct recv_opts *opts)
 {
-	const bool recv = opts->tier == DEVRX_TIER_RECV;
+	const bool copy = opts->tier == DEVRX_TIER_ZCRX_COPY;
+	const bool alone = opts->tier == DEVRX_TIER_RECV || copy;
 
 	if (!opts->memory)
 		opts->memory = opts->nic ? "udmabuf" : "host";
 	if (opts->nic)
-		return recv ? arg_misuse("recv", "--tier recv is without "
-						 "--nic") :
-			      0;
-	if (!recv && opts->tier != DEVRX_TIER_BEST)
+		return alone ? arg_misuse("recv", "--tier %s is without --nic",
+					  devrx_tier_name(opts->tier)) :
+			       0;
+	if (!alone && opts->tier != DEVRX_TIER_BEST)
 		return arg_misuse("recv", "--tier %s needs --nic",
 				  devrx_tier_name(opts->tier));
 	if (opts->queue_given)
 		return arg_misuse("recv", "--queue needs --nic");
-	if (opts->receiver_flags)
+	if (opts->receiver_flags && !copy)
 		return arg_misuse("recv", "--cqe-mixed needs --nic");
 	return 0;
 }

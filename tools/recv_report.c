@@ -88,8 +88,8 @@ void recv_clear_progress(struct recv_run *run)
 }
 
 /*
- * Copied bytes: none can be on zcrx-device, all are on recv; on zcrx-host the
- * kernel counts them, from Linux 7.2 on. -1 where nobody knows.
+ * Copied bytes: none can be on zcrx-device, all are where fragments say so; else on
+ * zcrx-host the kernel counts them, from Linux 7.2 on. -1 where nobody knows.
  */
 static int64_t bytes_copied(const struct recv_run *run)
 {
@@ -99,7 +99,7 @@ static int64_t bytes_copied(const struct recv_run *run)
 		return 0;
 	if (run->stats.bytes_copied > copied)
 		copied = run->stats.bytes_copied;
-	if (run->info.tier == DEVRX_TIER_ZCRX_HOST &&
+	if (run->info.tier == DEVRX_TIER_ZCRX_HOST && !copied &&
 	    !(run->features.flags & DEVRX_FEATURE_EVENTS))
 		return -1;
 	return (int64_t)(copied < run->bytes ? copied : run->bytes);

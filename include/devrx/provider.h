@@ -59,9 +59,11 @@ struct devrx_backing {
  *      the flags and the device that you do not have. Required
  * @free: undo alloc. Not called in a forked child. Required
  * @read, @write: copy @len bytes at @off; the range is already checked. NULL
- *      where the host cannot reach the memory. On tier recv @write is called in
- *      devrx_receiver_open() and devrx_receiver_wait(), for each fragment,
- *      unless the CPU can write at host_addr at any time
+ *      where the host cannot reach the memory. Below tier zcrx-device @write is
+ *      called in devrx_receiver_open() and devrx_receiver_wait(), for each
+ *      fragment, unless kernel or NIC write at host_addr themselves (enum
+ *      devrx_tier). It returns when @buf may be used again and what reads the
+ *      memory sees the bytes
  *
  * Threads: calls for one backing come one at a time; alloc and probe may run
  * on several threads at once.

@@ -20,9 +20,9 @@
  * Threads: all calls on one receiver come from the thread that opened it,
  * because its ring is IORING_SETUP_SINGLE_ISSUER (zcrx requires DEFER_TASKRUN,
  * and that requires SINGLE_ISSUER: linux/io_uring/zcrx.c, io_uring.c). For
- * more threads open a receiver for each, on a queue of its own. On tier recv the
- * memory's provider may be called in devrx_receiver_wait(), to write: no other
- * thread may call devrx_memory_read() or _write() on that memory meanwhile.
+ * more threads open a receiver for each, on a queue of its own. Where the memory's
+ * provider writes (see enum devrx_tier) it is called in devrx_receiver_wait(): no
+ * other thread may call devrx_memory_read() or _write() on that memory meanwhile.
  *
  * Fork: a child has no part in the receiver. Calls that would touch the ring
  * return -EPERM there (cause "forked"); info, stats and cause still answer, and
@@ -51,22 +51,38 @@ extern "C" {
 
 struct devrx_receiver;
 
-/* How bytes get into the memory. */
+/*
+ * How bytes get into the memory, where they are before a fragment is delivered.
+ *
+ * On the tiers below zcrx-device "the provider writes" means: the bytes come into
+ * buffers of devrx, and the memory's provider writes each fragment on, into a
+ * chunk of its own, whatever its length.
+ */
 enum devrx_tier {
-	/* The best that memory and queue allow; devrx_receiver_info() tells. */
+	/* With a queue zcrx-device; where memory, NIC or kernel cannot do that
+	 * (causes no-dmabuf-area, attach-refused, nic-not-pci, nic-unsupported,
+	 * or no dmabuf at all) zcrx-host, and devrx_receiver_info() says why.
+	 * What can be mended is an error. Without a queue recv. */
 	DEVRX_TIER_BEST = 0,
 	/* The NIC writes into the memory's dmabuf. */
 	DEVRX_TIER_ZCRX_DEVICE = 1,
-	/* The NIC writes into the memory's host pages; what it cannot place
-	 * there the kernel copies. Needs memory of kind "host". */
+	/* The NIC writes into host pages; what it cannot place there the kernel
+	 * copies. They are those of the memory where it has an address and no
+	 * dmabuf (kind "host"). For any other memory devrx pins as many as the
+	 * memory has, but from 16 to 64 MiB (and 64 chunks), and the provider
+	 * writes. */
 	DEVRX_TIER_ZCRX_HOST = 2,
 	/* Without a queue, unprivileged, from Linux 6.1 on: the kernel copies
 	 * out of the sockets into the memory. Where the CPU cannot write that
 	 * at any time (a device's memory; a dmabuf that is not known to be host
-	 * memory), the kernel copies into buffers of devrx, and the memory's
-	 * provider on into a chunk, before the fragment is delivered. Never
-	 * chosen where a queue is given. */
+	 * memory), the provider writes. Never chosen where a queue is given. */
 	DEVRX_TIER_RECV = 3,
+	/* Without a queue, from Linux 7.1 on, with CAP_NET_ADMIN: zero-copy
+	 * receive without a NIC, so that the kernel copies each page. Into the
+	 * memory where zcrx-host would be given its pages; else devrx pins 4
+	 * MiB, and the provider writes. It costs more than recv and is never
+	 * chosen by itself: for tests of a program's zcrx side anywhere. */
+	DEVRX_TIER_ZCRX_COPY = 4,
 };
 
 /* Ask for IORING_SETUP_CQE_MIXED (Linux 6.18) instead of CQE32: half the
@@ -79,11 +95,14 @@ enum devrx_tier {
  * @tier: enum devrx_tier; anything but BEST is had or the open fails
  * @chunk_len: bytes in which the NIC takes memory, a power of two from the
  *      page size to what NIC and memory allow; 0 for the page size. Linux 7.0.
+ *      On tier zcrx-copy the page size. Where the provider writes the memory has
+ *      at most 1048576 chunks, and what is behind them is not used.
  *      On tier recv a chunk holds one fragment, whatever its length: 0 for 64
  *      KiB, or less so that there are 16, or more so that there are no more
  *      than 32768; what is behind the last whole one is not used
  * @max_fragments: fragments out at once, 0 for one per chunk (at least 4096,
- *      at most 1048576; on tier recv never more than there are chunks)
+ *      at most 1048576; never more than there are chunks on tier recv and where
+ *      the provider writes)
  * @cq_entries: data completions that fit in the queue, 0 for 4096, at most
  *      32768; a small one costs re-arming (see overflows in struct
  *      devrx_receiver_stats), never data
@@ -113,9 +132,10 @@ struct devrx_receiver_opts {
 			0, 0, 0, NULL                                          \
 	}
 
-/* These bytes were copied into the memory by a CPU. Never on zcrx-device, always
- * on recv; on zcrx-host the kernel does not tell which of them it copied, only how
- * many (bytes_copied in struct devrx_receiver_stats). */
+/* These bytes were copied into the memory, by a CPU or by the memory's provider.
+ * Never on zcrx-device, always on recv, zcrx-copy and where the provider writes;
+ * else on zcrx-host the kernel does not tell which of them it copied, only how many
+ * (bytes_copied in struct devrx_receiver_stats). */
 #define DEVRX_FRAGMENT_COPIED (1u << 0)
 /* The peer closed in order: the stream is complete. Last of its connection. */
 #define DEVRX_FRAGMENT_EOF (1u << 1)
@@ -142,8 +162,8 @@ struct devrx_receiver_opts {
  *      ring and the sockets;
  *      -EBADMSG (cause "payload-not-in-area") where payload could not be put
  *      into a dmabuf: it came around the flow rule, or the NIC did not split
- *      it off; on tier recv what the memory's provider returns (cause
- *      "upload-failed"), the piece that it was to write being lost, and
+ *      it off; where the provider writes, what it returns (cause
+ *      "upload-failed"), what came from that piece on being lost; on tier recv
  *      -EPROTONOSUPPORT for a socket that is no stream; -EPROTO (cause
  *      "bad-completion") where the kernel told a place outside the memory
  *
@@ -167,13 +187,14 @@ struct devrx_fragment {
  * @size: sizeof(struct devrx_receiver_info), set by the caller before the call
  * @tier: enum devrx_tier, never BEST
  * @chunk_len: bytes
- * @nr_chunks: chunks in the memory; on tier recv those that are used
+ * @nr_chunks: chunks in the memory, those that are used
  * @max_fragments: in force
  * @cq_entries: as rounded
  * @rq_entries: entries of the refill ring, on tier recv of the buffer ring
  * @zcrx_id: the kernel's number of the zcrx instance in its ring, 0 on tier recv
  * @flags: DEVRX_RECEIVER_F_* in force
- * @reason: why this tier and no better one
+ * @reason: why this tier and no better one; where BEST had to do with less, the
+ *      cause's identifier and text, cut to fit
  *
  * Since: 0.1
  */
@@ -197,7 +218,8 @@ struct devrx_receiver_info {
  * @bytes: delivered
  * @bytes_copied: of them, copied by the kernel into a host area as it counts
  *      them (Linux 7.2; it leaves out what it copies from a packet's head);
- *      0 on zcrx-device, where no copy can happen; all on recv
+ *      0 on zcrx-device, where no copy can happen; all where the fragments have
+ *      DEVRX_FRAGMENT_COPIED
  * @fragments: delivered, those without data left out
  * @released: fragments given back, those behind a fence once it passed
  * @fragments_out: delivered and not yet given back
@@ -206,8 +228,8 @@ struct devrx_receiver_info {
  * @waits: calls of devrx_receiver_wait()
  * @enters: io_uring_enter() system calls
  * @overflows: times a full completion queue ended a receive that was re-armed
- * @starved: times an empty host area, or on tier recv a lack of chunks, ended a
- *      receive that was re-armed
+ * @starved: times an empty area of host pages, or on tier recv a lack of chunks,
+ *      ended a receive that was re-armed
  * @refill_flushes: times a full refill ring was emptied by a system call
  * @bad_releases: fragments refused by devrx_receiver_release() and
  *      devrx_receiver_release_after()
@@ -239,21 +261,23 @@ struct devrx_receiver_stats {
  * devrx_receiver_open - bind one memory to one queue, or to none
  * @ret: new receiver on success, untouched on error; devrx_receiver_close()
  * @mem: the memory; borrowed until close, in one receiver at a time
- * @q: the queue; borrowed until close, in one receiver at a time. NULL for tier
- *      recv
+ * @q: the queue; borrowed until close, in one receiver at a time. NULL for tiers
+ *      recv and zcrx-copy
  * @opts: settings, or NULL for the defaults; borrowed for the call
  *
  * A queue is never given up for tier recv, nor the other way round: with @q tier
  * BEST is one of zcrx's or fails, without it tier BEST is recv.
  *
- * Needs, with @q, CAP_NET_ADMIN in the initial user namespace, which the kernel
- * checks before anything else (linux/io_uring/zcrx.c). Nothing after open needs it.
+ * Needs, but on tier recv, CAP_NET_ADMIN in the initial user namespace, which the
+ * kernel checks before anything else (linux/io_uring/zcrx.c), for tier zcrx-copy
+ * too. Nothing after open needs it. Host pages that devrx pins count towards
+ * RLIMIT_MEMLOCK, but with CAP_IPC_LOCK.
  *
  * Context: may sleep up to @opts->bind_timeout_ms.
  * Return: 0, or with the cause's identifier
  *   -EPERM       cap-net-admin; io-uring-disabled;
- *   -EINVAL      opts-invalid, a zcrx tier without @q and tier recv with it
- *                included; chunk-len: not a power of two, or below the
+ *   -EINVAL      opts-invalid, a tier without the @q that it needs and one with a
+ *                @q that it does not take included; chunk-len: not a power of two, or below the
  *                page size; hds-off, hds-thresh: changed since the queue was
  *                reserved; zcrx-einval: the kernel refused for a reason it
  *                does not tell;
@@ -268,14 +292,15 @@ struct devrx_receiver_stats {
  *                of this process; xsk-attached: AF_XDP has the queue;
  *                attach-refused: the dmabuf's exporter refused the NIC;
  *   -EOPNOTSUPP  zcrx-missing: no zcrx in this kernel; no-dmabuf-area: no
- *                dmabuf areas in it; recv-missing: not all that tier recv
- *                needs in it; tier-unavailable: @opts->tier cannot be
- *                had with this memory, tier recv not where the host cannot
- *                write it; nic-unsupported: the driver offers no
+ *                dmabuf areas in it; nodev-missing: no tier zcrx-copy in it;
+ *                recv-missing: not all that tier recv needs in it;
+ *                tier-unavailable: @opts->tier cannot be had with this
+ *                memory, which has no dmabuf or, below zcrx-device, no
+ *                provider that writes; nic-unsupported: the driver offers no
  *                queue to providers; nic-not-pci: @mem is NVIDIA's, whose
  *                driver would crash the kernel for a NIC that is no PCI
- *                device; chunk-unsupported: kernel or driver take
- *                page-sized chunks only; cqe-mixed-missing; attach-refused;
+ *                device; chunk-unsupported: kernel, driver or tier zcrx-copy
+ *                take page-sized chunks only; cqe-mixed-missing; attach-refused;
  *   -EFBIG       area-too-large: above the running kernel's limit, see
  *                max_area_len in devrx/features.h;
  *   -ENOMEM      memlock: RLIMIT_MEMLOCK; out-of-memory;
@@ -287,8 +312,8 @@ struct devrx_receiver_stats {
  *   -ENETDOWN, -EAGAIN  nic-down: the driver wants the NIC up;
  *   -EFAULT      os-error: the memory's host pages cannot be pinned;
  *   -EPERM       forked: the memory is that of this process's parent;
- *   -ESTALE, -EIO, others  upload-failed: on tier recv the memory's provider
- *                could not write a first byte, and returned that;
+ *   -ESTALE, -EIO, others  upload-failed: the memory's provider could not write
+ *                a first byte, and returned that;
  *   others       attach-refused where the exporter's errno passes through,
  *                else os-error.
  * Since: 0.1
@@ -345,8 +370,8 @@ DEVRX_API int devrx_receiver_remove(struct devrx_receiver *rx, int sockfd);
  *
  * Returns as soon as there is one fragment, with as many as there are. Cost:
  * no system call while completions are at hand, otherwise one
- * io_uring_enter(); no allocation, no lock; on tier recv, for memory that is
- * written by its provider, what that costs for each fragment.
+ * io_uring_enter(); no allocation, no lock; where the provider writes, what that
+ * costs for each fragment.
  *
  * While fences are pending each call asks the first of each timeline, and gives
  * back what has passed. A device wakes nobody, so a call that has to wait looks
@@ -473,7 +498,7 @@ DEVRX_API int devrx_receiver_cause(const struct devrx_receiver *rx,
 DEVRX_API int devrx_receiver_close(struct devrx_receiver *rx, uint32_t flags);
 
 /**
- * devrx_tier_name - "zcrx-device", "zcrx-host", "recv"
+ * devrx_tier_name - "zcrx-device", "zcrx-host", "recv", "zcrx-copy"
  *
  * Return: static storage; "unknown" for anything else.
  * Since: 0.1

@@ -3,9 +3,10 @@
  * One memory as a zcrx area.
  *
  * A memory with a dmabuf is registered by it, and the NIC alone ever writes
- * there (tier zcrx-device). Memory without one is registered by its host
- * address, and the kernel may copy into it (tier zcrx-host). What the kernel
- * would refuse with a bare errno is refused here, with the reason.
+ * there (tier zcrx-device). Host memory is registered by its address, and the
+ * kernel may copy into it (tiers zcrx-host, zcrx-copy); for any other memory
+ * these tiers have an area of devrx's. What the kernel would refuse with a bare
+ * errno is refused here, with the reason.
  */
 #include "zcrx/area.h"
 
@@ -15,61 +16,98 @@
 #include <unistd.h>
 
 #include "util/cause.h"
+#include "zcrx/stage.h"
 
-static int plan_tier(struct drx_area *area,
-		     const struct devrx_memory_info *info, uint32_t tier,
-		     const struct devrx_features *features,
-		     struct devrx_cause *cause)
+static int plan_device(struct drx_area *area,
+		       const struct devrx_memory_info *info,
+		       const struct devrx_features *features,
+		       struct devrx_cause *cause)
 {
-	int has_dmabuf = info->dmabuf_fd >= 0;
-
-	switch (tier) {
-	case DEVRX_TIER_BEST:
-	case DEVRX_TIER_ZCRX_DEVICE:
-	case DEVRX_TIER_ZCRX_HOST:
-		break;
-	default:
-		return drx_fail(cause, -EINVAL, "opts-invalid", NULL,
-				"tier %" PRIu32 " is unknown", tier);
-	}
-	if (tier == DEVRX_TIER_ZCRX_DEVICE && !has_dmabuf)
+	if (info->dmabuf_fd < 0)
 		return drx_fail(cause, -EOPNOTSUPP, "tier-unavailable",
 				"use memory with a dmabuf, for example udmabuf",
 				"zcrx-device was required, and memory of kind "
 				"%s has no dmabuf",
 				info->kind);
-	if (tier == DEVRX_TIER_ZCRX_HOST && has_dmabuf)
-		return drx_fail(cause, -EOPNOTSUPP, "tier-unavailable",
-				"use memory of kind host, or tier zcrx-device",
-				"zcrx-host was required, and the kernel takes "
-				"memory of kind %s by its dmabuf only",
-				info->kind);
-	if (!has_dmabuf && !info->host_addr)
-		return drx_fail(cause, -EOPNOTSUPP, "tier-unavailable", NULL,
-				"memory of kind %s has neither a dmabuf nor a "
-				"host address",
-				info->kind);
-	if (has_dmabuf && !(features->flags & DEVRX_FEATURE_DMABUF_AREA))
+	if (!(features->flags & DEVRX_FEATURE_DMABUF_AREA))
 		return drx_fail(cause, -EOPNOTSUPP, "no-dmabuf-area",
 				"boot Linux 6.16 or later",
 				"Linux %s has zcrx but takes no dmabuf areas",
 				features->release);
-	if (has_dmabuf) {
-		area->tier = DEVRX_TIER_ZCRX_DEVICE;
-		area->reg.flags = DRX_ZCRX_AREA_DMABUF;
-		area->reg.dmabuf_fd = (uint32_t)info->dmabuf_fd;
-		(void)snprintf(area->reason, sizeof(area->reason),
-			       "the memory has a dmabuf, which the NIC is "
-			       "given: the best tier");
-	} else {
-		area->tier = DEVRX_TIER_ZCRX_HOST;
+	area->reg.flags = DRX_ZCRX_AREA_DMABUF;
+	area->reg.dmabuf_fd = (uint32_t)info->dmabuf_fd;
+	(void)snprintf(area->reason, sizeof(area->reason),
+		       "the memory has a dmabuf, which the NIC is given: the "
+		       "best tier");
+	return 0;
+}
+
+/*
+ * The kernel can pin what has an address and no dmabuf: pages of this process. A
+ * dmabuf's mapping it cannot, and there is other memory that has neither.
+ */
+static void plan_pages(struct drx_area *area,
+		       const struct devrx_memory_info *info)
+{
+	area->staged = info->dmabuf_fd >= 0 || !info->host_addr;
+	if (!area->staged)
 		area->reg.addr = (uintptr_t)info->host_addr;
+}
+
+static int plan_host(struct drx_area *area,
+		     const struct devrx_memory_info *info)
+{
+	plan_pages(area, info);
+	if (area->staged)
+		(void)snprintf(area->reason, sizeof(area->reason),
+			       "the NIC is given host pages of devrx, and "
+			       "memory of kind %s is written by its provider",
+			       info->kind);
+	else
 		(void)snprintf(area->reason, sizeof(area->reason),
 			       "memory of kind %s has no dmabuf, so the NIC is "
 			       "given its host pages; zcrx-device needs one",
 			       info->kind);
-	}
 	return 0;
+}
+
+static int plan_copy(struct drx_area *area,
+		     const struct devrx_memory_info *info,
+		     const struct devrx_features *features,
+		     struct devrx_cause *cause)
+{
+	if (!(features->flags & DEVRX_FEATURE_NODEV))
+		return drx_fail(cause, -EOPNOTSUPP, "nodev-missing",
+				"boot Linux 7.1 or later, or use tier recv",
+				"Linux %s has no zero-copy receive without a "
+				"NIC",
+				features->release);
+	plan_pages(area, info);
+	(void)snprintf(area->reason, sizeof(area->reason),
+		       "it was asked for: the kernel copies out of the sockets "
+		       "into %s",
+		       area->staged ? "host pages of devrx, and the memory's "
+				      "provider writes on" :
+				      "the memory");
+	return 0;
+}
+
+static int plan_tier(struct drx_area *area,
+		     const struct devrx_memory_info *info,
+		     const struct devrx_features *features,
+		     struct devrx_cause *cause)
+{
+	switch (area->tier) {
+	case DEVRX_TIER_ZCRX_DEVICE:
+		return plan_device(area, info, features, cause);
+	case DEVRX_TIER_ZCRX_HOST:
+		return plan_host(area, info);
+	case DEVRX_TIER_ZCRX_COPY:
+		return plan_copy(area, info, features, cause);
+	default:
+		return drx_fail(cause, -EINVAL, "opts-invalid", NULL,
+				"tier %" PRIu32 " is unknown", area->tier);
+	}
 }
 
 static int plan_chunk(struct drx_area *area, uint32_t chunk_len,
@@ -86,6 +124,12 @@ static int plan_chunk(struct drx_area *area, uint32_t chunk_len,
 			"a chunk of %" PRIu32 " bytes was asked for; "
 			"it must be a power of two of at least %" PRIu32,
 			area->chunk_len, page);
+	if (area->chunk_len > page && area->tier == DEVRX_TIER_ZCRX_COPY)
+		return drx_fail(cause, -EOPNOTSUPP, "chunk-unsupported",
+				"leave the chunk length at 0",
+				"chunks of %" PRIu32 " bytes were asked for; "
+				"without a NIC the kernel has %" PRIu32 " only",
+				area->chunk_len, page);
 	if (area->chunk_len > page &&
 	    !(features->flags & DEVRX_FEATURE_LARGE_CHUNKS))
 		return drx_fail(cause, -EOPNOTSUPP, "chunk-unsupported",
@@ -106,8 +150,12 @@ int drx_area_plan(struct drx_area *ret, const struct devrx_memory_info *info,
 		  const struct devrx_features *features,
 		  struct devrx_cause *cause)
 {
-	struct drx_area area = { .reg.len = info->len };
+	struct drx_area area = { .reg.len = info->len, .tier = opts->tier };
 	int err;
+
+	if (area.tier == DEVRX_TIER_BEST)
+		area.tier = info->dmabuf_fd >= 0 ? DEVRX_TIER_ZCRX_DEVICE :
+						   DEVRX_TIER_ZCRX_HOST;
 
 	if (!(features->flags & DEVRX_FEATURE_RECV_ZC))
 		return drx_fail(cause, -EOPNOTSUPP, "zcrx-missing",
@@ -115,10 +163,10 @@ int drx_area_plan(struct drx_area *ret, const struct devrx_memory_info *info,
 				"CONFIG_IO_URING_ZCRX",
 				"Linux %s has no zero-copy receive",
 				features->release);
-	err = plan_tier(&area, info, opts->tier, features, cause);
+	err = plan_tier(&area, info, features, cause);
 	if (err)
 		return err;
-	if (info->len > features->max_area_len)
+	if (!area.staged && info->len > features->max_area_len)
 		return drx_fail(cause, -EFBIG, "area-too-large",
 				"allocate less, or boot Linux 7.3.2 or later",
 				"the memory has %" PRIu64 " MiB; Linux %s "
@@ -128,6 +176,13 @@ int drx_area_plan(struct drx_area *ret, const struct devrx_memory_info *info,
 	err = plan_chunk(&area, opts->chunk_len, info, features, cause);
 	if (err)
 		return err;
+	area.nr_chunks = info->len / area.chunk_len;
+	if (area.staged) {
+		area.reg.len =
+			drx_stage_len(info->len, area.chunk_len, area.tier);
+		if (area.nr_chunks > DRX_AREA_STAGED_CHUNKS_MAX)
+			area.nr_chunks = DRX_AREA_STAGED_CHUNKS_MAX;
+	}
 	*ret = area;
 	return 0;
 }

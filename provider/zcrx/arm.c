@@ -31,20 +31,28 @@ static void end_uncopyable(struct devrx_receiver *rx, struct drx_conn *conn)
 }
 
 /*
- * A host area had no chunk to copy into. With fragments out it is the caller's
- * turn to release some; with none out the NIC's ring or other sockets have
- * them all, and after a few rounds nothing will change.
+ * A host area had no chunk to copy into. The kernel copies into chunks that it
+ * has taken back, and it takes them back for the NIC's needs only, on zcrx-copy
+ * never; unless told to. Then, with fragments out it is the caller's turn to
+ * release some; with none out, or none that hold a chunk of the area, the NIC's
+ * ring or other sockets have them all, and after a few rounds nothing will
+ * change.
  */
 static void end_starved(struct devrx_receiver *rx, struct drx_conn *conn)
 {
 	rx->stats.starved++;
-	if (rx->slots.nr_free + rx->slots.nr_parked < rx->slots.nr) {
+	if (drx_refill_pending(&rx->ifq.rq) && drx_refill_flush(rx)) {
+		drx_conn_enter(rx, conn, DRX_CONN_TO_ARM);
+		return;
+	}
+	if (!rx->slots_are_chunks &&
+	    rx->slots.nr_free + rx->slots.nr_parked < rx->slots.nr) {
 		drx_conn_enter(rx, conn, DRX_CONN_STARVED);
 		return;
 	}
-	(void)drx_refill_flush(rx);
-	if (conn->position != conn->empty_position) {
-		conn->empty_position = conn->position;
+	/* While bytes come at all, chunks come back. */
+	if (conn->empty_bytes != rx->stats.bytes) {
+		conn->empty_bytes = rx->stats.bytes;
 		conn->empty_rounds = 0;
 	}
 	if (++conn->empty_rounds < EMPTY_ROUNDS_MAX) {
@@ -62,7 +70,8 @@ static void end_starved(struct devrx_receiver *rx, struct drx_conn *conn)
 
 void drx_conn_ended(struct devrx_receiver *rx, struct drx_conn *conn, int res)
 {
-	bool host = rx->info.tier == DEVRX_TIER_ZCRX_HOST;
+	bool host = rx->info.tier == DEVRX_TIER_ZCRX_HOST ||
+		    rx->info.tier == DEVRX_TIER_ZCRX_COPY;
 	bool device = rx->info.tier == DEVRX_TIER_ZCRX_DEVICE;
 
 	if (res == 0) {

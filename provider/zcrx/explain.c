@@ -62,7 +62,7 @@ static int explain_nomem(const struct drx_area *area, struct devrx_cause *cause)
 	uint64_t need =
 		drx_ifq_rq_entries(chunks) * sizeof(struct drx_zcrx_rqe);
 
-	if (area->tier == DEVRX_TIER_ZCRX_HOST)
+	if (area->tier != DEVRX_TIER_ZCRX_DEVICE)
 		need += area->reg.len;
 	return explain_memlock(need, "registering the area", cause);
 }
@@ -155,6 +155,8 @@ int drx_explain_register(int err, const struct devrx_queue *q,
 				"initial user namespace");
 	if (err == -ENOMEM)
 		return explain_nomem(area, cause);
+	if (area->tier == DEVRX_TIER_ZCRX_COPY)
+		return drx_fail_os(cause, err, "IORING_REGISTER_ZCRX_IFQ");
 	if (q && drx_queue_check(q, false, cause) == err)
 		return err;
 	if (!q || devrx_queue_info(q, &info))

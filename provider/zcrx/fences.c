@@ -163,7 +163,7 @@ static void pass(struct devrx_receiver *rx, uint32_t first)
 		struct drx_zcrx_rqe *rqe;
 		uint32_t run = 0, i;
 
-		if (!drx_is_recv(rx))
+		if (!rx->slots_are_chunks)
 			run = drx_refill_run(&rx->ifq.rq, left, &rqe);
 		for (i = 0; i < run; i++) {
 			rqe[i].off = slots[idx].chunk;
@@ -252,7 +252,7 @@ unsigned int drx_fences_tell_lost(struct devrx_receiver *rx,
 		struct drx_waiting *w = &f->waiting[f->lost];
 
 		frags[i] = (struct devrx_fragment){
-			.offset = slot->chunk & ~DRX_ZCRX_AREA_MASK,
+			.offset = drx_place_of(rx, slot),
 			.position = w->position,
 			.user = w->user,
 			.length = w->length,

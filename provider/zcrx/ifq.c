@@ -97,8 +97,9 @@ int drx_ifq_register(struct drx_ifq *ret, struct io_uring *ring,
 		.flags = DRX_IORING_MEM_REGION_TYPE_USER,
 	};
 	struct drx_zcrx_ifq_reg reg = {
-		.if_idx = queue->ifindex,
-		.if_rxq = queue->index,
+		.if_idx = queue ? queue->ifindex : 0,
+		.if_rxq = queue ? queue->index : 0,
+		.flags = queue ? 0 : DRX_ZCRX_REG_NODEV,
 		.rq_entries = nr,
 		.area_ptr = (uintptr_t)&area_reg,
 		.region_ptr = (uintptr_t)&region_desc,

@@ -34,7 +34,7 @@ struct drx_ifq {
 };
 
 /*
- * Register @area on @queue with @ring. While the queue belongs to somebody
+ * Register @area on @queue, or without one and with no NIC, with @ring. While the queue belongs to somebody
  * else (-EEXIST: the kernel tears a closed receiver down in its own time) try
  * again, up to @timeout_ms. On an error @ret is untouched and nothing stays;
  * the errno is the kernel's, to be explained by the caller.

@@ -25,11 +25,11 @@ int devrx_receiver_stats(const struct devrx_receiver *rx,
 
 	own.fragments_out = drx_fragments_out(rx);
 	own.fragments_fenced = rx->fences.nr;
-	if (drx_is_recv(rx))
-		own.bytes_copied = own.bytes;
 	/* The kernel adds to it at any time; a torn read is impossible for an
 	 * aligned word and nothing else hangs on its value. */
-	if (rx->ifq.stats && drx_receiver_alive(rx))
+	if (rx->frag_flags[0] & DEVRX_FRAGMENT_COPIED)
+		own.bytes_copied = own.bytes;
+	else if (rx->ifq.stats && drx_receiver_alive(rx))
 		own.bytes_copied = __atomic_load_n(&rx->ifq.stats->copy_bytes,
 						   __ATOMIC_RELAXED);
 	return drx_info_put(ret, &own, sizeof(own),
@@ -56,6 +56,8 @@ const char *devrx_tier_name(uint32_t tier)
 		return "zcrx-host";
 	case DEVRX_TIER_RECV:
 		return "recv";
+	case DEVRX_TIER_ZCRX_COPY:
+		return "zcrx-copy";
 	default:
 		return "unknown";
 	}

@@ -117,11 +117,11 @@ static int setup_ring(struct devrx_receiver *rx, bool recv,
 	return 0;
 }
 
-static uint32_t fragments_for(const struct devrx_receiver_opts *opts, bool recv,
-			      uint64_t nr_chunks)
+/* @one_each: a chunk holds one fragment. */
+static uint32_t fragments_for(const struct devrx_receiver_opts *opts,
+			      bool one_each, uint64_t nr_chunks)
 {
-	/* A chunk holds one fragment there. */
-	if (recv)
+	if (one_each)
 		return opts->max_fragments && opts->max_fragments < nr_chunks ?
 			       opts->max_fragments :
 			       (uint32_t)nr_chunks;
@@ -143,18 +143,36 @@ static int register_ifq(struct devrx_receiver *rx,
 	return err ? drx_explain_register(err, rx->q, area, cause) : 0;
 }
 
-int drx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
-		      struct devrx_queue *q, const struct drx_ifq_queue *queue,
-		      const struct devrx_receiver_opts *opts,
-		      const struct devrx_features *features,
-		      const struct drx_uring_ops *ops)
+/* What the memory's provider has to do, and with which buffers of ours. */
+static int prepare_upload(struct devrx_receiver *rx, struct drx_area *area,
+			  struct devrx_cause *cause)
+{
+	const bool recv = area->tier == DEVRX_TIER_RECV;
+	int err;
+
+	rx->slots_are_chunks = recv || area->staged;
+	if (recv || area->staged || area->tier == DEVRX_TIER_ZCRX_COPY)
+		rx->frag_flags[0] = DEVRX_FRAGMENT_COPIED;
+	if (recv ? area->reg.addr != 0 : !area->staged)
+		return 0;
+	err = drx_upload_init(&rx->upload, rx->mem, area->chunk_len, area->tier,
+			      cause);
+	return err || recv ? err : drx_stage_init(&rx->stage, area, cause);
+}
+
+int drx_receiver_open_tier(struct devrx_receiver **ret,
+			   struct devrx_memory *mem, struct devrx_queue *q,
+			   const struct drx_ifq_queue *queue,
+			   const struct devrx_receiver_opts *opts,
+			   const struct devrx_features *features,
+			   const struct drx_uring_ops *ops)
 {
 	struct devrx_memory_info mem_info = { .size = sizeof(mem_info) };
 	uint32_t timeout_ms = opts->bind_timeout_ms ? opts->bind_timeout_ms :
 						      BIND_TIMEOUT_MS_DEFAULT;
 	struct devrx_receiver *rx;
 	struct drx_area area;
-	bool recv = !queue;
+	bool recv = !queue && opts->tier != DEVRX_TIER_ZCRX_COPY;
 	int err;
 
 	err = check_opts(opts, recv, features, opts->cause);
@@ -168,6 +186,12 @@ int drx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 				   opts->cause);
 	if (err)
 		return err;
+	if (q && area.tier == DEVRX_TIER_ZCRX_DEVICE &&
+	    drx_memory_wants_pci(mem)) {
+		err = drx_queue_check(q, true, opts->cause);
+		if (err)
+			return err;
+	}
 
 	rx = calloc(1, sizeof(*rx));
 	if (!rx)
@@ -176,7 +200,7 @@ int drx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 	rx->mem = mem;
 	rx->q = q;
 	rx->features = *features;
-	rx->area_len = mem_info.len;
+	rx->area_len = area.reg.len;
 	rx->free_conn = DRX_NONE;
 	rx->wake_fd = -1;
 	drx_conn_list_init(&rx->to_arm);
@@ -185,17 +209,20 @@ int drx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 	rx->info = (struct devrx_receiver_info){
 		.tier = area.tier,
 		.chunk_len = area.chunk_len,
-		.nr_chunks = recv ? drx_recv_chunks(&area) :
-				    mem_info.len / area.chunk_len,
+		.nr_chunks = recv ? drx_recv_chunks(&area) : area.nr_chunks,
 	};
 	memcpy(rx->info.reason, area.reason, sizeof(rx->info.reason));
 	memcpy(rx->ifname, "the NIC", sizeof("the NIC"));
-	rx->info.max_fragments = fragments_for(opts, recv, rx->info.nr_chunks);
+	err = prepare_upload(rx, &area, opts->cause);
+	if (err)
+		goto err_free;
+	rx->info.max_fragments =
+		fragments_for(opts, rx->slots_are_chunks, rx->info.nr_chunks);
 
 	rx->alive = alive_map();
 	if (!rx->alive) {
 		err = drx_fail_os(opts->cause, -ENOMEM, "mmap");
-		goto err_free;
+		goto err_stage;
 	}
 	err = drx_slots_init(&rx->slots, rx->info.max_fragments);
 	if (err) {
@@ -211,7 +238,7 @@ int drx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 	if (err)
 		goto err_fences;
 	if (recv)
-		err = drx_recv_register(&rx->recv, &rx->ring, ops, &area, mem,
+		err = drx_recv_register(&rx->recv, &rx->ring, ops, &area,
 					opts->cause);
 	else
 		err = register_ifq(rx, queue, &area, timeout_ms, opts->cause);
@@ -230,18 +257,26 @@ err_slots:
 	drx_slots_fini(&rx->slots);
 err_alive:
 	alive_unmap(rx->alive);
+err_stage:
+	drx_stage_fini(&rx->stage);
 err_free:
 	free(rx);
 	return err;
 }
 
-/* Tier recv: of the kernel nothing is asked that open does not see fail. */
-static int open_recv(struct devrx_receiver **ret, struct devrx_memory *mem,
-		     const struct devrx_receiver_opts *opts)
+/* Without a queue. For tier recv the kernel is asked nothing that open does not
+ * see fail. */
+static int open_alone(struct devrx_receiver **ret, struct devrx_memory *mem,
+		      const struct devrx_receiver_opts *opts)
 {
-	const struct devrx_features features = { .size = sizeof(features) };
+	struct devrx_features features = { .size = sizeof(features) };
 	int err;
 
+	if (opts->tier == DEVRX_TIER_ZCRX_COPY) {
+		err = devrx_features_probe(&features, opts->cause);
+		if (err)
+			return err;
+	}
 	err = drx_memory_bind(mem, opts->cause);
 	if (err)
 		return err;
@@ -273,10 +308,11 @@ int devrx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 		return drx_fail(own.cause, -EINVAL, "opts-invalid", NULL,
 				"memory or result is NULL");
 	if (!q)
-		return open_recv(ret, mem, &own);
-	if (own.tier == DEVRX_TIER_RECV)
+		return open_alone(ret, mem, &own);
+	if (own.tier == DEVRX_TIER_RECV || own.tier == DEVRX_TIER_ZCRX_COPY)
 		return drx_fail(own.cause, -EINVAL, "opts-invalid", NULL,
-				"tier recv takes no queue: give NULL for it");
+				"tier %s takes no queue: give NULL for it",
+				devrx_tier_name(own.tier));
 	err = devrx_features_probe(&features, own.cause);
 	if (err)
 		return err;
@@ -286,7 +322,7 @@ int devrx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 	err = drx_queue_bind(q, own.cause);
 	if (err)
 		goto err_memory;
-	err = drx_queue_check(q, drx_memory_wants_pci(mem), own.cause);
+	err = drx_queue_check(q, false, own.cause);
 	if (err)
 		goto err_queue;
 	err = devrx_queue_info(q, &info);
@@ -354,6 +390,7 @@ int devrx_receiver_close(struct devrx_receiver *rx, uint32_t flags)
 		drx_queue_unbind(rx->q);
 	if (rx->bound)
 		drx_memory_unbind(rx->mem);
+	drx_stage_fini(&rx->stage);
 	drx_fences_fini(&rx->fences);
 	drx_slots_fini(&rx->slots);
 	alive_unmap(rx->alive);

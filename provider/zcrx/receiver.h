@@ -2,6 +2,7 @@
 /*
  * The receiver inside: what its files share.
  *
+ *	tiers.c		which tier it is to be
  *	receiver.c	open and close
  *	info.c		what was got, counters
  *	connection.c	add and remove
@@ -11,6 +12,7 @@
  *	release.c	fragments become refill entries
  *	fences.c	... when a device is done with them
  *	recv_open.c, recv.c	what is different on tier recv
+ *	stage.c, upload.c	... where the memory's provider has to write
  */
 #ifndef DRX_RECEIVER_H
 #define DRX_RECEIVER_H
@@ -25,6 +27,8 @@
 #include "zcrx/ifq.h"
 #include "zcrx/recv.h"
 #include "zcrx/slots.h"
+#include "zcrx/stage.h"
+#include "zcrx/upload.h"
 #include "zcrx/uring.h"
 
 /* No connection. */
@@ -45,15 +49,16 @@ enum drx_conn_state {
  *	DRX_CONN_FREE the index is another one's, and nothing is told from it
  * @next: on the list that @state names, or on the free list
  * @error: with ENDING, what its last fragment says
- * @empty_position: where the stream stood when the area was last empty
- * @empty_rounds: times the area was empty at that position, with nothing out
+ * @empty_bytes: delivered to all connections when the area was last empty for
+ *	this one
+ * @empty_rounds: times it was empty since, with nothing delivered and nothing out
  * @removed: devrx_receiver_remove() was called
  */
 struct drx_conn {
 	uint64_t user;
 	uint64_t position;
 	uint64_t user_data;
-	uint64_t empty_position;
+	uint64_t empty_bytes;
 	uint32_t next;
 	int32_t fd;
 	int16_t error;
@@ -90,8 +95,12 @@ struct devrx_receiver {
 	uint32_t nr_conns; /* the length, or 0 */
 	struct drx_slots slots;
 	uint64_t area_len;
-	struct drx_ifq ifq; /* tiers zcrx-device and zcrx-host */
+	uint16_t frag_flags[2]; /* of each fragment with data; its error, 0 */
+	bool slots_are_chunks; /* tier recv, and with staging */
+	struct drx_ifq ifq; /* all tiers but recv */
 	struct drx_recv recv; /* tier recv */
+	struct drx_stage stage;
+	struct drx_upload upload;
 	struct drx_fences fences;
 	struct devrx_receiver_stats stats;
 
@@ -109,7 +118,7 @@ struct devrx_receiver {
 	const struct drx_uring_ops *ops;
 	struct io_uring ring;
 	struct devrx_memory *mem;
-	struct devrx_queue *q; /* NULL on tier recv, and in tests */
+	struct devrx_queue *q; /* NULL without one, and in tests */
 	bool bound; /* @mem, and @q where there is one */
 	struct devrx_features features;
 	struct devrx_receiver_info info;
@@ -131,6 +140,15 @@ static inline bool drx_is_recv(const struct devrx_receiver *rx)
 	return rx->recv.ring;
 }
 
+/* Where the fragment in @slot is, or was last. */
+static inline uint64_t drx_place_of(const struct devrx_receiver *rx,
+				    const struct drx_slot *slot)
+{
+	return rx->upload.provider ?
+		       drx_upload_place(&rx->upload, &rx->slots, slot) :
+		       slot->chunk & ~DRX_ZCRX_AREA_MASK;
+}
+
 /* The connection that @user_data names, or NULL where it ended before. */
 static inline struct drx_conn *drx_conn_of(struct devrx_receiver *rx,
 					   uint64_t user_data)
@@ -140,15 +158,25 @@ static inline struct drx_conn *drx_conn_of(struct devrx_receiver *rx,
 	return conn->user_data == user_data ? conn : NULL;
 }
 
+/* tiers.c */
 /*
  * devrx_receiver_open() below the checks of caller and NIC: @q may be NULL,
- * @ops may be a test's. Without @queue the tier is recv.
+ * @ops may be a test's. Without @queue the tier is recv or zcrx-copy.
  */
 int drx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 		      struct devrx_queue *q, const struct drx_ifq_queue *queue,
 		      const struct devrx_receiver_opts *opts,
 		      const struct devrx_features *features,
 		      const struct drx_uring_ops *ops);
+
+/* receiver.c */
+/* The same for one tier; with BEST the one that the memory suggests. */
+int drx_receiver_open_tier(struct devrx_receiver **ret,
+			   struct devrx_memory *mem, struct devrx_queue *q,
+			   const struct drx_ifq_queue *queue,
+			   const struct devrx_receiver_opts *opts,
+			   const struct devrx_features *features,
+			   const struct drx_uring_ops *ops);
 
 /* info.c */
 /* Delivered and not given back. */

@@ -6,30 +6,9 @@
  * completion with data names the one buffer that it fills from its beginning.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "util/cause.h"
 #include "zcrx/receiver.h"
-
-#define ERRNO_MAX 4095
-
-int drx_recv_write_failed(struct devrx_cause *cause, int err, const char *kind)
-{
-	if (err > 0 || err < -ERRNO_MAX)
-		err = -EIO;
-	return drx_fail(cause, err, "upload-failed", NULL,
-			"writing into memory of kind %s: %s", kind,
-			strerror(-err));
-}
-
-/* What came for @conn is lost. */
-static __attribute__((noinline, cold)) void
-upload_failed(struct devrx_receiver *rx, struct drx_conn *conn, int err)
-{
-	rx->has_cause = true;
-	err = drx_recv_write_failed(&rx->cause, err, rx->recv.provider->name);
-	drx_conn_abort(rx, conn, err);
-}
 
 /* A full completion queue ended the receive, with data all the same. */
 static __attribute__((noinline, cold)) void over(struct devrx_receiver *rx,
@@ -56,14 +35,14 @@ static inline unsigned int deliver(struct devrx_receiver *rx,
 	uint64_t off = (uint64_t)bid << recv->shift;
 	int err;
 
-	if (recv->provider) {
+	if (rx->upload.provider) {
 		const unsigned char *buf = recv->base + off;
 
-		off = (uint64_t)(slot - rx->slots.slot - 1) << recv->shift;
-		err = recv->provider->write(recv->backing, off, buf, len);
+		off = drx_upload_place(&rx->upload, &rx->slots, slot);
+		err = drx_upload_write(&rx->upload, off, buf, len);
 		drx_recv_put(recv, bid);
 		if (__builtin_expect(err != 0, 0)) {
-			upload_failed(rx, conn, err);
+			drx_upload_failed(rx, conn, err);
 			return 0;
 		}
 	}
@@ -146,30 +125,8 @@ unsigned int drx_recv_reap(struct devrx_receiver *rx,
 void drx_recv_give_back(struct devrx_receiver *rx, struct drx_slot *slot)
 {
 	/* Otherwise the chunk is the slot's own. */
-	if (!rx->recv.provider)
+	if (!rx->upload.provider)
 		drx_recv_put(&rx->recv,
 			     (uint32_t)(slot->chunk >> rx->recv.shift));
 	drx_slot_free(&rx->slots, slot);
-}
-
-int drx_recv_release(struct devrx_receiver *rx,
-		     const struct devrx_fragment *frags, unsigned int n)
-{
-	uint64_t released = 0, bad = 0;
-	struct drx_slot *slot;
-	unsigned int i;
-
-	for (i = 0; i < n; i++) {
-		slot = drx_slot_find(&rx->slots, frags[i].token);
-		if (__builtin_expect(!slot, 0)) {
-			bad += frags[i].token != 0;
-			continue;
-		}
-		drx_slot_expire(slot);
-		drx_recv_give_back(rx, slot);
-		released++;
-	}
-	rx->stats.released += released;
-	rx->stats.bad_releases += bad;
-	return bad ? -ESTALE : 0;
 }

@@ -19,8 +19,7 @@
  * acquire is (C) in wait.c.
  *
  * Where the CPU can write the memory at any time, the buffers are its chunks.
- * Elsewhere they are a few of our own, and the provider writes each piece into a
- * chunk before it is told of; the chunk is then the one of the slot's index.
+ * Elsewhere they are a few of our own, and the provider writes on (upload.h).
  */
 #ifndef DRX_RECV_H
 #define DRX_RECV_H
@@ -28,8 +27,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <devrx/provider.h>
 
 #include "zcrx/area.h"
 #include "zcrx/uring.h"
@@ -43,12 +40,10 @@ struct drx_slot;
  * @ring: NULL where the tier is not recv
  * @base: the first buffer
  * @nr: buffers
- * @shift: from their index to their offset, and of the memory's chunks
+ * @shift: from their index to their offset
  * @mask: of @ring's entries
  * @tail: our copy, ahead of the shared word until drx_recv_publish()
- * @provider: the memory's, which writes into it; NULL where the buffers are its
- *	chunks
- * @backing: what @provider is called with
+ * @bounce_len: bytes at @base, 0 where the buffers are the memory's chunks
  */
 struct drx_recv {
 	struct io_uring_buf_ring *ring;
@@ -57,9 +52,8 @@ struct drx_recv {
 	uint32_t shift;
 	uint16_t mask;
 	uint16_t tail;
-	const struct devrx_provider *provider;
-	struct devrx_backing *backing;
 	size_t ring_len;
+	size_t bounce_len;
 };
 
 /* Queue one buffer; there is always room. */
@@ -96,8 +90,7 @@ int drx_recv_plan(struct drx_area *ret, struct devrx_memory *mem,
  * the cause and @ret untouched. */
 int drx_recv_register(struct drx_recv *ret, struct io_uring *ring,
 		      const struct drx_uring_ops *ops,
-		      const struct drx_area *area, struct devrx_memory *mem,
-		      struct devrx_cause *cause);
+		      const struct drx_area *area, struct devrx_cause *cause);
 /* Unmap what register mapped; after the ring is gone. */
 void drx_recv_fini(struct drx_recv *recv);
 
@@ -110,14 +103,9 @@ static inline uint64_t drx_recv_chunks(const struct drx_area *area)
 }
 
 /* recv.c */
-/* Fill in the cause "upload-failed"; what the provider returned, as an errno. */
-int drx_recv_write_failed(struct devrx_cause *cause, int err, const char *kind);
 /* Completions become at most @n fragments; what was given back is published. */
 unsigned int drx_recv_reap(struct devrx_receiver *rx,
 			   struct devrx_fragment *frags, unsigned int n);
-/* devrx_receiver_release(), but for the check of the process. */
-int drx_recv_release(struct devrx_receiver *rx,
-		     const struct devrx_fragment *frags, unsigned int n);
 /* Give an expired slot's chunk back, to be published by the next reap. */
 void drx_recv_give_back(struct devrx_receiver *rx, struct drx_slot *slot);
 

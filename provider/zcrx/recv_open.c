@@ -109,24 +109,6 @@ int drx_recv_plan(struct drx_area *ret, struct devrx_memory *mem,
 	return 0;
 }
 
-/* The path by way of buffers of our own: can the memory be written at all? */
-static int check_write(const struct drx_recv *recv, struct devrx_cause *cause)
-{
-	int err = -EOPNOTSUPP;
-
-	if (recv->provider->write)
-		err = recv->provider->write(recv->backing, 0, "", 1);
-	if (!err)
-		return 0;
-	if (err == -EOPNOTSUPP)
-		return drx_fail(cause, err, "tier-unavailable",
-				"use memory of another kind",
-				"tier recv writes with the CPU, and memory of "
-				"kind %s cannot be written by it",
-				recv->provider->name);
-	return drx_recv_write_failed(cause, err, recv->provider->name);
-}
-
 /* Pages of our own, hidden from children: what is copied on a write after a fork
  * is no longer what the kernel has. */
 static void *map(size_t len)
@@ -143,11 +125,6 @@ static void *map(size_t len)
 	return addr;
 }
 
-static size_t bounce_len(const struct drx_recv *recv)
-{
-	return (size_t)recv->nr << recv->shift;
-}
-
 static uint32_t nr_bounce(uint32_t nr_chunks, uint32_t chunk_len)
 {
 	uint32_t nr = BOUNCE_LEN / chunk_len;
@@ -159,8 +136,7 @@ static uint32_t nr_bounce(uint32_t nr_chunks, uint32_t chunk_len)
 
 int drx_recv_register(struct drx_recv *ret, struct io_uring *ring,
 		      const struct drx_uring_ops *ops,
-		      const struct drx_area *area, struct devrx_memory *mem,
-		      struct devrx_cause *cause)
+		      const struct drx_area *area, struct devrx_cause *cause)
 {
 	uint32_t nr = (uint32_t)drx_recv_chunks(area);
 	struct io_uring_buf_reg reg = { .ring_entries = 1 };
@@ -172,12 +148,9 @@ int drx_recv_register(struct drx_recv *ret, struct io_uring *ring,
 	int err = -ENOMEM;
 
 	if (!recv.base) {
-		recv.provider = drx_memory_provider(mem, &recv.backing);
-		err = check_write(&recv, cause);
-		if (err)
-			return err;
 		recv.nr = nr_bounce(nr, area->chunk_len);
-		recv.base = map(bounce_len(&recv));
+		recv.bounce_len = (size_t)recv.nr << recv.shift;
+		recv.base = map(recv.bounce_len);
 		if (!recv.base)
 			return drx_fail_os(cause, -ENOMEM, "mmap");
 	}
@@ -205,14 +178,14 @@ int drx_recv_register(struct drx_recv *ret, struct io_uring *ring,
 err_ring:
 	(void)munmap(recv.ring, recv.ring_len);
 err_bounce:
-	if (recv.provider)
-		(void)munmap(recv.base, bounce_len(&recv));
+	if (recv.bounce_len)
+		(void)munmap(recv.base, recv.bounce_len);
 	return err;
 }
 
 void drx_recv_fini(struct drx_recv *recv)
 {
 	(void)munmap(recv->ring, recv->ring_len);
-	if (recv->provider)
-		(void)munmap(recv->base, bounce_len(recv));
+	if (recv->bounce_len)
+		(void)munmap(recv->base, recv->bounce_len);
 }

@@ -86,6 +86,12 @@ static inline void drx_refill_queued(struct drx_refill *rq, uint32_t n)
 	rq->tail += n;
 }
 
+/* Was anything published that the kernel has not taken yet? */
+static inline bool drx_refill_pending(const struct drx_refill *rq)
+{
+	return *rq->ktail != __atomic_load_n(rq->khead, __ATOMIC_ACQUIRE);
+}
+
 /* Show the kernel all that was queued. One store for a whole batch. */
 static inline void drx_refill_publish(struct drx_refill *rq)
 {

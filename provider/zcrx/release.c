@@ -54,6 +54,8 @@ void drx_release_slot(struct devrx_receiver *rx, struct drx_slot *slot)
 {
 	if (drx_is_recv(rx))
 		drx_recv_give_back(rx, slot);
+	else if (slot->chunk == DRX_NO_CHUNK)
+		drx_slot_free(&rx->slots, slot);
 	else if (__builtin_expect(drx_refill_push(&rx->ifq.rq, slot->chunk), 1))
 		drx_slot_free(&rx->slots, slot);
 	else
@@ -114,6 +116,31 @@ release_run(struct devrx_receiver *rx, const struct devrx_fragment *frags,
 	return i;
 }
 
+/* Where a slot is its fragment's chunk, and mostly nothing else goes back. */
+static __attribute__((noinline)) int
+release_each(struct devrx_receiver *rx, const struct devrx_fragment *frags,
+	     unsigned int n)
+{
+	uint64_t released = 0, bad = 0;
+	struct drx_slot *slot;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		slot = drx_slot_find(&rx->slots, frags[i].token);
+		if (__builtin_expect(!slot, 0)) {
+			bad += frags[i].token != 0;
+			continue;
+		}
+		drx_slot_expire(slot);
+		drx_release_slot(rx, slot);
+		released++;
+	}
+	drx_release_publish(rx);
+	rx->stats.released += released;
+	rx->stats.bad_releases += bad;
+	return bad ? -ESTALE : 0;
+}
+
 int devrx_receiver_release(struct devrx_receiver *rx,
 			   const struct devrx_fragment *frags, unsigned int n)
 {
@@ -123,8 +150,8 @@ int devrx_receiver_release(struct devrx_receiver *rx,
 
 	if (!drx_receiver_alive(rx))
 		return drx_receiver_forked(rx);
-	if (drx_is_recv(rx))
-		return drx_recv_release(rx, frags, n);
+	if (rx->slots_are_chunks)
+		return release_each(rx, frags, n);
 	drx_release_parked(rx);
 	while (frags != end) {
 		struct drx_zcrx_rqe *rqe;

@@ -75,7 +75,9 @@ reap_run(struct devrx_receiver *rx, const struct io_uring_cqe *cqe,
 	struct drx_slot **top = rx->slots.free + rx->slots.nr_free;
 	struct drx_conn *conns = rx->conns;
 	uint64_t bytes = 0;
-	uint32_t n;
+	uint32_t n, flags;
+
+	memcpy(&flags, rx->frag_flags, sizeof(flags));
 
 #pragma GCC unroll 4
 	for (n = 0; n < max; n++, frag++, cqe += 2) {
@@ -91,8 +93,7 @@ reap_run(struct devrx_receiver *rx, const struct io_uring_cqe *cqe,
 		frag->token = drx_slot_fill(*--top, off | area_token);
 		frag->length = len;
 		/* flags and error in one store, which the compiler misses. */
-		memset(&frag->flags, 0,
-		       sizeof(frag->flags) + sizeof(frag->error));
+		memcpy(&frag->flags, &flags, sizeof(flags));
 		conn->position += len;
 		bytes += len;
 	}
@@ -169,8 +170,10 @@ static unsigned int reap(struct devrx_receiver *rx,
 			       min3(there >> mixed, n - got,
 				    rx->slots.nr_free));
 		if (__builtin_expect(run != 0, 1)) {
-			got += run;
 			head += run << mixed;
+			if (__builtin_expect(rx->stage.mem != NULL, 0))
+				run = drx_stage_move(rx, cqe, frags + got, run);
+			got += run;
 			continue;
 		}
 		wide = !mixed || cqe->flags & DRX_IORING_CQE_F_32;

@@ -262,8 +262,8 @@ void FakeRing::send_copied(int fd, uint64_t len)
 	Socket &socket = sockets[fd];
 
 	while (len) {
-		const auto n =
-			static_cast<uint32_t>(std::min<uint64_t>(len, PAGE));
+		const auto n = static_cast<uint32_t>(
+			std::min<uint64_t>({ len, PAGE, piece_max }));
 
 		socket.queue.push_back(
 			{ NO_CHUNK, 0, n, true, socket.position });
@@ -422,8 +422,12 @@ void FakeRing::world()
 	for (auto *s : order) {
 		if (shuffle && rng() % 3 == 0)
 			continue;
-		if (s->second.unsent)
+		if (s->second.unsent && nodev) {
+			send_copied(s->first, s->second.unsent);
+			s->second.unsent = 0;
+		} else if (s->second.unsent) {
 			(void)nic(s->first, s->second);
+		}
 		if (s->second.armed)
 			(void)receive(s->second);
 	}

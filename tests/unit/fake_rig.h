@@ -36,6 +36,8 @@ class Rig
       public:
 	explicit Rig(bool dmabuf = true, uint64_t len = 64 * 4096,
 		     uint64_t seed = 1);
+	/* On @mem, which is the rig's from now on. */
+	explicit Rig(struct devrx_memory *mem, uint64_t seed = 1);
 	~Rig();
 	Rig(const Rig &) = delete;
 	Rig &operator=(const Rig &) = delete;
@@ -45,7 +47,9 @@ class Rig
 	struct devrx_receiver_opts opts = DEVRX_RECEIVER_OPTS_INIT;
 	struct devrx_features features = fake_features();
 	struct devrx_cause cause = {};
+	bool copied = false; /* what comes shall say so */
 
+	/* On a queue, but for tier zcrx-copy. */
 	int open();
 	/* Open, or the test fails. */
 	void must_open();

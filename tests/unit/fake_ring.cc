@@ -211,8 +211,14 @@ int FakeRing::register_ifq(struct drx_zcrx_ifq_reg *arg, unsigned int nr_args)
 			arg->event_desc);
 	if (!(params.flags & IORING_SETUP_DEFER_TASKRUN))
 		return -EINVAL;
-	if (nr_args != 1 || reg.flags || reg.zcrx_id || reg.resv[0] ||
-	    reg.resv[1] || area.rq_area_token || area.resv2[0] ||
+	nodev = reg.flags == DRX_ZCRX_REG_NODEV;
+	if (nodev &&
+	    (reg.if_idx || reg.if_rxq || area.flags & DRX_ZCRX_AREA_DMABUF))
+		return -EINVAL;
+	if (nodev && reg.rx_buf_len && reg.rx_buf_len != PAGE)
+		return -EOPNOTSUPP;
+	if (nr_args != 1 || (reg.flags && !nodev) || reg.zcrx_id ||
+	    reg.resv[0] || reg.resv[1] || area.rq_area_token || area.resv2[0] ||
 	    area.resv2[1] || registered)
 		return -EINVAL;
 	if (!reg.rq_entries || reg.rq_entries > DRX_ZCRX_RQ_MAX_ENTRIES)

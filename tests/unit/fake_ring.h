@@ -220,6 +220,7 @@ class FakeRing
 	/* The area and its chunks. */
 	unsigned char *base = nullptr;
 	bool dmabuf = false;
+	bool nodev = false; /* no NIC: all is copied out of the sockets */
 	uint32_t chunk_len = 0;
 	std::vector<uint32_t> refs; /* pool's count */
 	std::vector<uint32_t> user_refs;

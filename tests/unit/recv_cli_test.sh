@@ -98,11 +98,12 @@ refused() {
 }
 result misuse "$(
 	refused 2 '--tier recv is without --nic' --nic lo --tier recv
+	refused 2 '--tier zcrx-copy is without --nic' --nic lo --tier zcrx-copy
 	refused 2 '--tier zcrx-device needs --nic' --tier zcrx-device
 	refused 2 '--tier zcrx-host needs --nic' --tier zcrx-host
 	refused 2 '--queue needs --nic' --queue 1
 	refused 2 '--cqe-mixed needs --nic' --cqe-mixed
-	refused 2 'best, zcrx-device, zcrx-host or recv' --tier zcrx-copy
+	refused 2 'best, zcrx-device, zcrx-host, recv or zcrx-copy' --tier copy
 )"
 result refused "$(
 	out=$("$devrx" recv --listen 127.0.0.1:0 --size 1M --chunk 12k 2>&1)

@@ -152,7 +152,7 @@ TEST(RecvOpen, RefusesWhatHasNoSense)
 		  "tier zcrx-device needs a queue, and none was given" },
 		{ DEVRX_TIER_ZCRX_HOST, 0,
 		  "tier zcrx-host needs a queue, and none was given" },
-		{ 4, 0, "tier 4 is unknown" },
+		{ 5, 0, "tier 5 is unknown" },
 		{ DEVRX_TIER_RECV, DEVRX_RECEIVER_F_CQE_MIXED,
 		  "DEVRX_RECEIVER_F_CQE_MIXED needs a queue: the completions "
 		  "of tier recv are all small" },

@@ -438,14 +438,28 @@ const Plan plans[] = {
 	{ "HostNeedsNoDmabufAreas", -1, true, 65536, 0, 0,
 	  DEVRX_FEATURE_DMABUF_AREA, 0, "zcrx-host" },
 	{ "DescriptorZero", 0, false, 65536, 0, 0, 0, 0, "zcrx-device" },
-	{ "Neither", -1, false, 65536, 0, 0, 0, -EOPNOTSUPP,
-	  "tier-unavailable" },
-	{ "NeitherAsHost", -1, false, 65536, DEVRX_TIER_ZCRX_HOST, 0, 0,
+	{ "Neither", -1, false, 65536, 0, 0, 0, 0, "zcrx-host" },
+	{ "NeitherAsHost", -1, false, 65536, DEVRX_TIER_ZCRX_HOST, 0, 0, 0,
+	  "zcrx-host" },
+	{ "NeitherAsDevice", -1, false, 65536, DEVRX_TIER_ZCRX_DEVICE, 0, 0,
 	  -EOPNOTSUPP, "tier-unavailable" },
 	{ "HostAsDevice", -1, true, 65536, DEVRX_TIER_ZCRX_DEVICE, 0, 0,
 	  -EOPNOTSUPP, "tier-unavailable" },
-	{ "DmabufAsHost", 5, true, 65536, DEVRX_TIER_ZCRX_HOST, 0, 0,
-	  -EOPNOTSUPP, "tier-unavailable" },
+	{ "DmabufAsHost", 5, true, 65536, DEVRX_TIER_ZCRX_HOST, 0, 0, 0,
+	  "zcrx-host" },
+	{ "DmabufAsHostOnAnOldKernel", 5, true, 65536, DEVRX_TIER_ZCRX_HOST, 0,
+	  DEVRX_FEATURE_DMABUF_AREA, 0, "zcrx-host" },
+	{ "HostAsCopy", -1, true, 65536, DEVRX_TIER_ZCRX_COPY, 0, 0, 0,
+	  "zcrx-copy" },
+	{ "DmabufAsCopy", 5, true, 65536, DEVRX_TIER_ZCRX_COPY, 4096, 0, 0,
+	  "zcrx-copy" },
+	{ "CopyOnAnOldKernel", -1, true, 65536, DEVRX_TIER_ZCRX_COPY, 0,
+	  DEVRX_FEATURE_NODEV, -EOPNOTSUPP, "nodev-missing" },
+	{ "CopyInLargeChunks", -1, true, 65536, DEVRX_TIER_ZCRX_COPY, 8192, 0,
+	  -EOPNOTSUPP, "chunk-unsupported" },
+	{ "RecvIsNone", -1, true, 65536, DEVRX_TIER_RECV, 0, 0, -EINVAL,
+	  "opts-invalid" },
+	{ "UnknownTier", -1, true, 65536, 5, 0, 0, -EINVAL, "opts-invalid" },
 	{ "AnOldKernel", 5, true, 65536, 0, 0, DEVRX_FEATURE_DMABUF_AREA,
 	  -EOPNOTSUPP, "no-dmabuf-area" },
 	{ "LargestChunk", 5, true, 65536, 0, 65536, 0, 0, "zcrx-device" },
@@ -492,7 +506,18 @@ TEST_P(AreaPlan, TierOrCause)
 		return;
 	}
 	EXPECT_STREQ(devrx_tier_name(area.tier), p.id);
-	EXPECT_EQ(area.reg.len, p.len);
+	/* What has no pages for the kernel goes by way of ours. */
+	EXPECT_EQ(area.staged, area.tier != DEVRX_TIER_ZCRX_DEVICE &&
+				       (p.dmabuf_fd >= 0 || !p.host));
+	if (area.staged) {
+		EXPECT_EQ(area.reg.addr, 0u);
+		EXPECT_EQ(area.reg.len, area.tier == DEVRX_TIER_ZCRX_COPY ?
+						4u << 20 :
+						16u << 20);
+	} else {
+		EXPECT_EQ(area.reg.len, p.len);
+	}
+	EXPECT_EQ(area.nr_chunks, p.len / area.chunk_len);
 	EXPECT_EQ(area.chunk_len, p.chunk_len ? p.chunk_len : 4096u);
 	EXPECT_EQ(area.reg.rq_area_token, 0u);
 	EXPECT_NE(area.reason[0], 0);
@@ -531,6 +556,10 @@ TEST(Explain, EachErrnoHasItsCause)
 		{ -ENOSYS, 1, 4096, "attach-refused" },
 		{ -EIO, 2, 4096, "os-error" },
 		{ -EFAULT, 2, 4096, "os-error" },
+		{ -EPERM, 4, 4096, "cap-net-admin" },
+		{ -EPROTO, 4, 4096, "zcrx-layout" },
+		{ -EINVAL, 4, 4096, "os-error" },
+		{ -EOPNOTSUPP, 4, 4096, "os-error" },
 	};
 
 	for (const auto &t : table) {
@@ -604,42 +633,47 @@ TEST(PublicOpen, RefusesBadStructs)
 
 /*
  * Memory whose exporter nobody can name and whose kind is "cuda" counts as
- * NVIDIA's, so lo, which has no parent device at all, is refused for that; any
- * other memory gets as far as lo's having no header split.
+ * NVIDIA's, and its dmabuf is not given to lo, which has no parent device at all;
+ * that of any other memory is, as far as this goes.
  */
-TEST(PublicOpen, KeepsNvidiaMemoryAwayFromWhatIsNoPciDevice)
+TEST(Open, KeepsNvidiaMemoryAwayFromWhatIsNoPciDevice)
 {
 	static const struct {
 		const char *kind, *id;
-	} cases[] = { { "cuda", "nic-not-pci" },
-		      { "fake", "nic-unsupported" } };
-	devrx_features features = {};
-	devrx_cause cause = {};
+		int err;
+	} cases[] = { { "cuda", "nic-not-pci", -EOPNOTSUPP },
+		      { "fake", "", 0 } };
+	const struct drx_ifq_queue queue = { if_nametoindex("lo"), 0 };
+	const devrx_features features = fake_features();
 
-	features.size = sizeof(features);
-	if (devrx_features_probe(&features, &cause))
-		GTEST_SKIP() << "no io_uring here: " << cause.text;
-	for (const auto &c : cases) {
-		devrx_receiver_opts opts = DEVRX_RECEIVER_OPTS_INIT;
-		devrx_memory_opts mo = DEVRX_MEMORY_OPTS_INIT;
-		devrx_queue *q = drx_queue_new(if_nametoindex("lo"), 0);
-		devrx_provider provider = fake_provider;
-		devrx_memory *mem = nullptr;
-		devrx_receiver *rx = nullptr;
+	for (const auto &c : cases)
+		for (uint32_t tier :
+		     { DEVRX_TIER_ZCRX_DEVICE, DEVRX_TIER_BEST }) {
+			devrx_receiver_opts opts = DEVRX_RECEIVER_OPTS_INIT;
+			devrx_memory_opts mo = DEVRX_MEMORY_OPTS_INIT;
+			devrx_queue *q = drx_queue_new(queue.ifindex, 0);
+			devrx_provider provider = fake_provider;
+			devrx_memory *mem = nullptr;
+			devrx_receiver *rx = nullptr;
+			devrx_cause cause = {};
+			FakeRing fake;
 
-		provider.name = c.kind;
-		mo.provider = &provider;
-		mo.len = 4096;
-		opts.cause = &cause;
-		ASSERT_EQ(devrx_memory_alloc(&mem, &mo), 0);
-		ASSERT_NE(q, nullptr);
-		EXPECT_EQ(devrx_receiver_open(&rx, mem, q, &opts), -EOPNOTSUPP);
-		EXPECT_STREQ(cause.id, c.id) << cause.text;
-		EXPECT_EQ(rx, nullptr);
-		/* Neither is left bound. */
-		EXPECT_EQ(devrx_queue_restore(q), 0);
-		EXPECT_EQ(devrx_memory_free(mem), 0);
-	}
+			provider.name = c.kind;
+			mo.provider = &provider;
+			mo.len = 4096;
+			opts.cause = &cause;
+			opts.tier = tier;
+			ASSERT_EQ(devrx_memory_alloc(&mem, &mo), 0);
+			ASSERT_NE(q, nullptr);
+			EXPECT_EQ(drx_receiver_open(&rx, mem, q, &queue, &opts,
+						    &features, &FakeRing::ops),
+				  c.err);
+			EXPECT_STREQ(cause.id, c.id) << cause.text;
+			EXPECT_EQ(fake.registrations, c.err ? 0u : 1u);
+			EXPECT_EQ(devrx_receiver_close(rx, 0), 0);
+			EXPECT_EQ(devrx_queue_restore(q), 0);
+			EXPECT_EQ(devrx_memory_free(mem), 0);
+		}
 }
 
 TEST(Names, OfTiersAndPlacements)
@@ -648,7 +682,8 @@ TEST(Names, OfTiersAndPlacements)
 	EXPECT_STREQ(devrx_tier_name(DEVRX_TIER_ZCRX_DEVICE), "zcrx-device");
 	EXPECT_STREQ(devrx_tier_name(DEVRX_TIER_ZCRX_HOST), "zcrx-host");
 	EXPECT_STREQ(devrx_tier_name(DEVRX_TIER_RECV), "recv");
-	EXPECT_STREQ(devrx_tier_name(4), "unknown");
+	EXPECT_STREQ(devrx_tier_name(DEVRX_TIER_ZCRX_COPY), "zcrx-copy");
+	EXPECT_STREQ(devrx_tier_name(5), "unknown");
 	EXPECT_STREQ(devrx_placement_name(DEVRX_PLACEMENT_UNKNOWN), "unknown");
 	EXPECT_STREQ(devrx_placement_name(DEVRX_PLACEMENT_HOST), "host");
 	EXPECT_STREQ(devrx_placement_name(DEVRX_PLACEMENT_DEVICE), "device");

@@ -22,6 +22,7 @@
 #include <gtest/gtest.h>
 
 #include "support_devrx.h"
+#include "support_raw.h"
 
 namespace
 {
@@ -282,6 +283,44 @@ TEST_F(Cli, PatternOfItsOwnSender)
 	EXPECT_EQ(tool->wait(), 0);
 	EXPECT_NE(tool->out().find("\"verified\": true"), std::string::npos)
 		<< tool->out();
+}
+
+/* The tiers that copy, into memory that is not the kernel's to write. */
+class CliTier : public Cli
+{
+      protected:
+	void receives(std::vector<std::string> tier_args, const char *tier)
+	{
+		tier_args.insert(tier_args.end(), { "--tier", tier, "--json" });
+		tool->start(tier_args);
+		ASSERT_TRUE(tool->ready());
+		Sender sender(steered_port, { { 3 * MiB + 1, false } });
+
+		EXPECT_EQ(sender.join(), "");
+		EXPECT_EQ(tool->wait(), 0);
+		const std::string json = tool->out();
+
+		EXPECT_NE(json.find("\"tier\": \"" + std::string(tier) + "\""),
+			  std::string::npos)
+			<< json;
+		EXPECT_NE(json.find("\"bytes_copied\": 3145729"),
+			  std::string::npos)
+			<< json;
+	}
+};
+
+TEST_F(CliTier, ZcrxHost)
+{
+	receives(args(), "zcrx-host");
+}
+
+TEST_F(CliTier, ZcrxCopy)
+{
+	if (!has_nodev())
+		GTEST_SKIP() << "this kernel has no zcrx without a NIC";
+	receives({ "--memory", "udmabuf", "--size", "8M", "--cqe-mixed",
+		   "--timeout", "120" },
+		 "zcrx-copy");
 }
 
 TEST_F(Cli, WrongBytesAreNoticed)

@@ -85,7 +85,14 @@ TEST_F(FakeCudaVm, WhatMayBeNvidiasIsRefusedOnASoftwareNic)
 {
 	fake.script("backing=memfd");
 	ASSERT_EQ(make_cuda(2 * MiB), outcome(0));
-	EXPECT_EQ(open_on(), outcome(-EOPNOTSUPP, "nic-not-pci"));
+	EXPECT_EQ(open_on(0, DEVRX_TIER_ZCRX_DEVICE),
+		  outcome(-EOPNOTSUPP, "nic-not-pci"));
+	/* But the NIC can be given host pages instead. */
+	ASSERT_EQ(open_on(), outcome(0));
+	EXPECT_EQ(receiver_info(rx).tier, uint32_t(DEVRX_TIER_ZCRX_HOST));
+	EXPECT_NE(std::string(receiver_info(rx).reason).find("nic-not-pci"),
+		  std::string::npos);
+	EXPECT_EQ(transfer(rx, mem, 4 * MiB, 2), "");
 }
 
 TEST_F(FakeCudaVm, InfoPrintsThatItIsAFake)

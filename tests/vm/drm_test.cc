@@ -52,11 +52,13 @@ class DrmVm : public testing::Test
 		EXPECT_TRUE(queue_is_free());
 	}
 
-	Outcome open()
+	Outcome open(uint32_t tier = DEVRX_TIER_BEST)
 	{
+		devrx_receiver_opts opts = DEVRX_RECEIVER_OPTS_INIT;
 		Outcome o = reserve(&q);
 
-		return o.err ? o : open_receiver(&rx, mem, q);
+		opts.tier = tier;
+		return o.err ? o : open_receiver(&rx, mem, q, opts);
 	}
 
 	/* @streams streams of @len bytes each, every byte compared. */
@@ -189,7 +191,8 @@ TEST_F(DrmVm, QxlIsRefusedWhenTheNicAttaches)
 	ASSERT_EQ(got, outcome(0));
 	EXPECT_EQ(memory_info(mem).placement,
 		  uint32_t(DEVRX_PLACEMENT_UNKNOWN));
-	EXPECT_EQ(open(), outcome(-ENOSYS, "attach-refused"));
+	EXPECT_EQ(open(DEVRX_TIER_ZCRX_DEVICE),
+		  outcome(-ENOSYS, "attach-refused"));
 	q.reset();
 	mem.reset();
 	EXPECT_EQ(works_now(), "");

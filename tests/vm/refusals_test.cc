@@ -393,12 +393,37 @@ TEST_F(Refusals, TierDeviceWithoutDmabuf)
 		  outcome(-EOPNOTSUPP, "tier-unavailable"));
 }
 
-TEST_F(Refusals, TierHostWithDmabuf)
+/* What no CPU can write. */
+TEST_F(Refusals, TierHostWithoutAWayIntoTheMemory)
 {
 	devrx_receiver_opts opts = DEVRX_RECEIVER_OPTS_INIT;
+	devrx_provider provider = {};
+	devrx_memory_opts mo = DEVRX_MEMORY_OPTS_INIT;
+	devrx_memory *blind = nullptr;
 
+	provider.size = sizeof(provider);
+	provider.name = "blind";
+	provider.summary = "a dmabuf and no way in";
+	provider.probe = huge_probe;
+	provider.alloc = [](const devrx_memory_opts *, devrx_backing *ret,
+			    devrx_cause *) {
+		ret->dmabuf_fd = raw_udmabuf(4 * MiB);
+		ret->len = 4 * MiB;
+		return ret->dmabuf_fd < 0 ? -errno : 0;
+	};
+	provider.free = [](devrx_backing *backing) {
+		(void)::close(backing->dmabuf_fd);
+	};
+	mo.provider = &provider;
+	mo.len = 4 * MiB;
+	ASSERT_EQ(devrx_memory_alloc(&blind, &mo), 0);
+	other_mem.reset(blind);
+	ASSERT_EQ(reserve(&q), outcome(0));
 	opts.tier = DEVRX_TIER_ZCRX_HOST;
-	EXPECT_EQ(open(opts), outcome(-EOPNOTSUPP, "tier-unavailable"));
+	EXPECT_EQ(open_receiver(&rx, other_mem, q, opts),
+		  outcome(-EOPNOTSUPP, "tier-unavailable"));
+	opts.tier = DEVRX_TIER_ZCRX_DEVICE;
+	EXPECT_EQ(open_receiver(&rx, other_mem, q, opts), outcome(0));
 }
 
 TEST_F(Refusals, PartOfADmabuf)

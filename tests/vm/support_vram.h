@@ -242,7 +242,7 @@ class Vram : public testing::Test
 		return args;
 	}
 
-	Outcome open_on(uint32_t chunk = 0)
+	Outcome open_on(uint32_t chunk = 0, uint32_t tier = DEVRX_TIER_BEST)
 	{
 		devrx_receiver_opts opts = DEVRX_RECEIVER_OPTS_INIT;
 		Outcome o;
@@ -250,6 +250,7 @@ class Vram : public testing::Test
 		rx.reset();
 		q.reset();
 		opts.chunk_len = chunk;
+		opts.tier = tier;
 		o = reserve(&q);
 		return o.err ? o : open_receiver(&rx, mem, q, opts);
 	}

@@ -55,7 +55,9 @@ TEST_F(Vram, FaultsForAllComeFromDebugfsAndGo)
 	ASSERT_EQ(make_vram(&mem, "64k", 8 * MiB), outcome(0));
 	for (const char *name : { "fail_attach", "fail_map" }) {
 		ASSERT_EQ(set_knob(name, EIO), 0);
-		EXPECT_EQ(open_on(), outcome(-EIO, "attach-refused")) << name;
+		EXPECT_EQ(open_on(0, DEVRX_TIER_ZCRX_DEVICE),
+			  outcome(-EIO, "attach-refused"))
+			<< name;
 		ASSERT_EQ(set_knob(name, 0), 0);
 	}
 	EXPECT_EQ(vram_stats()["injected_faults"], before + 2);

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+/* Memory that is written by its provider: the first byte, and failures. */
+#include <errno.h>
+#include <string.h>
+
+#include "memory/memory.h"
+#include "util/cause.h"
+#include "zcrx/receiver.h"
+
+#define ERRNO_MAX 4095
+
+static int fail(struct devrx_cause *cause, int err, const char *kind)
+{
+	if (err > 0 || err < -ERRNO_MAX)
+		err = -EIO;
+	return drx_fail(cause, err, "upload-failed", NULL,
+			"writing into memory of kind %s: %s", kind,
+			strerror(-err));
+}
+
+int drx_upload_init(struct drx_upload *ret, struct devrx_memory *mem,
+		    uint32_t chunk_len, uint32_t tier,
+		    struct devrx_cause *cause)
+{
+	struct drx_upload up = { .shift = (uint32_t)__builtin_ctz(chunk_len) };
+	int err = -EOPNOTSUPP;
+
+	up.provider = drx_memory_provider(mem, &up.backing);
+	if (up.provider->write)
+		err = drx_upload_write(&up, 0, "", 1);
+	if (err == -EOPNOTSUPP)
+		return drx_fail(cause, err, "tier-unavailable",
+				"use memory of another kind",
+				"tier %s writes with the CPU, and memory of "
+				"kind %s cannot be written by it",
+				devrx_tier_name(tier), up.provider->name);
+	if (err)
+		return fail(cause, err, up.provider->name);
+	*ret = up;
+	return 0;
+}
+
+__attribute__((cold)) void drx_upload_failed(struct devrx_receiver *rx,
+					     struct drx_conn *conn, int err)
+{
+	rx->has_cause = true;
+	err = fail(&rx->cause, err, rx->upload.provider->name);
+	drx_conn_abort(rx, conn, err);
+}
