@@ -62,8 +62,9 @@ struct devrx_backing {
  *      where the host cannot reach the memory. Below tier zcrx-device @write is
  *      called in devrx_receiver_open() and devrx_receiver_wait(), for each
  *      fragment, unless kernel or NIC write at host_addr themselves (enum
- *      devrx_tier). It returns when @buf may be used again and what reads the
- *      memory sees the bytes
+ *      devrx_tier); on zcrx-device both are in devrx_receiver_wait(), for
+ *      payload around the queue. @write returns when @buf may be used again and
+ *      what reads the memory sees the bytes
  *
  * Threads: calls for one backing come one at a time; alloc and probe may run
  * on several threads at once.

@@ -21,14 +21,30 @@
  * because its ring is IORING_SETUP_SINGLE_ISSUER (zcrx requires DEFER_TASKRUN,
  * and that requires SINGLE_ISSUER: linux/io_uring/zcrx.c, io_uring.c). For
  * more threads open a receiver for each, on a queue of its own. Where the memory's
- * provider writes (see enum devrx_tier) it is called in devrx_receiver_wait(): no
- * other thread may call devrx_memory_read() or _write() on that memory meanwhile.
+ * provider writes (see enum devrx_tier, and below), and on zcrx-device reads, it is
+ * called in devrx_receiver_wait(): no other thread may call devrx_memory_read() or
+ * _write() on that memory meanwhile.
  *
  * Fork: a child has no part in the receiver. Calls that would touch the ring
  * return -EPERM there (cause "forked"); info, stats and cause still answer, and
  * devrx_receiver_close() drops the child's copy without touching the parent's;
  * call it, or exec, or exit: until then the child's descriptors keep the queue
  * taken after the parent's end.
+ *
+ * Payload around the queue: on tier zcrx-device bytes may come that the NIC did not
+ * place (a flow that no rule steers, or not yet; payload that was not split from
+ * its header), and into a dmabuf the kernel copies nothing. They are fetched, by
+ * system calls, wait in the connection's backlog, and are written into the memory
+ * by its provider, in places that fragments had: in those of a few of the first
+ * ones, which are kept back (of the memory's chunks and of max_fragments no more
+ * than 1 in 128, and 16); in those that are released while there is a backlog; or,
+ * without any, in those of the same connection's next bytes, which come to the
+ * backlog. They are delivered in stream order, with COPIED. A connection whose
+ * bytes find no place, because the queue brings nothing for anybody and no such
+ * fragment is out, ends after recovery_timeout_ms (seen in devrx_receiver_wait()
+ * only, nothing wakes a caller who polls devrx_receiver_fd()), or with 4 MiB of
+ * them. What it needs is a provider that can read and write; without it the
+ * connection ends at once.
  *
  * Sockets: TCP over IPv4 or IPv6, connected or accepted, without O_NONBLOCK,
  * borrowed from the caller. After devrx_receiver_add() nobody else may read from
@@ -109,6 +125,9 @@ enum devrx_tier {
  * @bind_timeout_ms: how long to wait for a queue that still belongs to a
  *      receiver being torn down, 0 for 2000
  * @flags: DEVRX_RECEIVER_F_*; unknown bits are refused, and on tier recv all
+ * @recovery_timeout_ms: on zcrx-device, how long bytes that the kernel could not
+ *      put into the memory may wait for a place in it, 0 for 2000; see "Payload
+ *      around the queue" above
  * @reserved: 0
  * @cause: filled in on failure; may be NULL
  *
@@ -122,20 +141,21 @@ struct devrx_receiver_opts {
 	uint32_t cq_entries;
 	uint32_t bind_timeout_ms;
 	uint32_t flags;
-	uint64_t reserved;
+	uint32_t recovery_timeout_ms;
+	uint32_t reserved;
 	struct devrx_cause *cause;
 };
 
 #define DEVRX_RECEIVER_OPTS_INIT                                               \
 	{                                                                      \
 		sizeof(struct devrx_receiver_opts), DEVRX_TIER_BEST, 0, 0, 0,  \
-			0, 0, 0, NULL                                          \
+			0, 0, 0, 0, NULL                                       \
 	}
 
-/* These bytes were copied into the memory, by a CPU or by the memory's provider.
- * Never on zcrx-device, always on recv, zcrx-copy and where the provider writes;
- * else on zcrx-host the kernel does not tell which of them it copied, only how many
- * (bytes_copied in struct devrx_receiver_stats). */
+/* These bytes were copied into the memory, by a CPU or by the memory's provider. On
+ * zcrx-device what came around the queue, always on recv, zcrx-copy and where the
+ * provider writes; else on zcrx-host the kernel does not tell which of them it
+ * copied, only how many (bytes_copied in struct devrx_receiver_stats). */
 #define DEVRX_FRAGMENT_COPIED (1u << 0)
 /* The peer closed in order: the stream is complete. Last of its connection. */
 #define DEVRX_FRAGMENT_EOF (1u << 1)
@@ -160,10 +180,12 @@ struct devrx_receiver_opts {
  *      devrx_receiver_remove(); -ECONNRESET, -ETIMEDOUT, ... from TCP; -ENOMEM
  *      (cause "area-exhausted") where a host area is too small for the NIC's
  *      ring and the sockets;
- *      -EBADMSG (cause "payload-not-in-area") where payload could not be put
- *      into a dmabuf: it came around the flow rule, or the NIC did not split
- *      it off; where the provider writes, what it returns (cause
- *      "upload-failed"), what came from that piece on being lost; on tier recv
+ *      -EBADMSG where payload that came around the queue is lost: it found
+ *      no place in time (cause "payload-not-in-area"), or the NIC left it in
+ *      its headers in a way in which the kernel gives it to nobody
+ *      ("header-split-inexact"); where the provider copies, what it returns
+ *      (cause "upload-failed"), what came from that piece on being lost; on
+ *      tier recv
  *      -EPROTONOSUPPORT for a socket that is no stream; -EPROTO (cause
  *      "bad-completion") where the kernel told a place outside the memory
  *
@@ -218,8 +240,7 @@ struct devrx_receiver_info {
  * @bytes: delivered
  * @bytes_copied: of them, copied by the kernel into a host area as it counts
  *      them (Linux 7.2; it leaves out what it copies from a packet's head);
- *      0 on zcrx-device, where no copy can happen; all where the fragments have
- *      DEVRX_FRAGMENT_COPIED
+ *      else those with DEVRX_FRAGMENT_COPIED
  * @fragments: delivered, those without data left out
  * @released: fragments given back, those behind a fence once it passed
  * @fragments_out: delivered and not yet given back
@@ -235,6 +256,10 @@ struct devrx_receiver_info {
  *      devrx_receiver_release_after()
  * @fragments_fenced: of fragments_out, those behind a fence
  * @lost: fragments behind a fence that failed; not in released
+ * @drains: on zcrx-device, times a receive ended at payload around the queue
+ * @bytes_drained: of it, fetched out of the sockets; bytes_copied has those that
+ *      were delivered, and those that came behind them to make a place
+ * @unrecovered: connections that ended with -EBADMSG
  *
  * Since: 0.1
  */
@@ -255,6 +280,9 @@ struct devrx_receiver_stats {
 	uint64_t bad_releases;
 	uint64_t fragments_fenced;
 	uint64_t lost;
+	uint64_t drains;
+	uint64_t bytes_drained;
+	uint64_t unrecovered;
 };
 
 /**
@@ -349,7 +377,8 @@ DEVRX_API int devrx_receiver_add(struct devrx_receiver *rx, int sockfd,
  * @sockfd: as given to devrx_receiver_add()
  *
  * What arrived before is still delivered; then comes the last fragment, ERROR
- * with -ECANCELED (or EOF, if that was faster). Bytes left in the socket stay
+ * with -ECANCELED (or EOF, if that was faster; or -EBADMSG, if there was no place
+ * for bytes around the queue). Bytes left in the socket stay
  * there; those already in the memory cannot be read with recv() (-EFAULT). On
  * tier recv all that was taken out of the socket is delivered, and recv() goes on
  * where that ends.
@@ -371,7 +400,8 @@ DEVRX_API int devrx_receiver_remove(struct devrx_receiver *rx, int sockfd);
  * Returns as soon as there is one fragment, with as many as there are. Cost:
  * no system call while completions are at hand, otherwise one
  * io_uring_enter(); no allocation, no lock; where the provider writes, what that
- * costs for each fragment.
+ * costs for each fragment. For payload around the queue: system calls to fetch it,
+ * memory for it, the provider's copies.
  *
  * While fences are pending each call asks the first of each timeline, and gives
  * back what has passed. A device wakes nobody, so a call that has to wait looks
@@ -381,8 +411,9 @@ DEVRX_API int devrx_receiver_remove(struct devrx_receiver *rx, int sockfd);
  * Return: the number of fragments, 0 after @timeout_ns; or
  *   -EINVAL   @n is 0;
  *   -ENOBUFS  nothing was delivered, and nothing can be before fragments are
- *             released: all of max_fragments are out, or every connection
- *             waits for a chunk of a host area. Not while some are behind a
+ *             released: all of max_fragments are out (less those that are
+ *             kept for payload around the queue), or every connection waits
+ *             for a chunk of a host area, or for a place. Not while some are behind a
  *             fence: then it waits for that;
  *   -ENOTCONN no connection is added, and none of the ended ones has its last
  *             fragment still to come: there is nothing to wait for, whatever
@@ -481,7 +512,8 @@ DEVRX_API int devrx_receiver_cause(const struct devrx_receiver *rx,
  * memory is bound anew or freed.
  *
  * On tier recv, what the kernel had taken out of a socket and was not delivered
- * yet is lost; what is still in the socket can be read.
+ * yet is lost, as on zcrx-device what was fetched; what is still in the socket can
+ * be read.
  *
  * The kernel tears its side down in its own time: the queue may stay taken for
  * some milliseconds more, which the next open waits for. And a blocking system

@@ -6,29 +6,12 @@
  * any other end becomes the connection's one last fragment.
  */
 #include <errno.h>
-#include <stdio.h>
 
 #include "util/cause.h"
 #include "zcrx/receiver.h"
 
 /* Rounds with an empty area and nothing out, before that is an error. */
 #define EMPTY_ROUNDS_MAX 3
-
-/* The kernel found payload that is not in the dmabuf and cannot copy it in. */
-static void end_uncopyable(struct devrx_receiver *rx, struct drx_conn *conn)
-{
-	char next[64];
-
-	(void)snprintf(next, sizeof(next), "ethtool -n %s; ethtool -S %s",
-		       rx->ifname, rx->ifname);
-	rx->has_cause = true;
-	(void)drx_fail(&rx->cause, 0, "payload-not-in-area", next,
-		       "payload of a connection lies in kernel memory, not in "
-		       "the dmabuf: it came around the flow rule of the queue, "
-		       "or %s did not split it from its header",
-		       rx->ifname);
-	drx_conn_end(rx, conn, -EBADMSG);
-}
 
 /*
  * A host area had no chunk to copy into. The kernel copies into chunks that it
@@ -74,9 +57,11 @@ void drx_conn_ended(struct devrx_receiver *rx, struct drx_conn *conn, int res)
 		    rx->info.tier == DEVRX_TIER_ZCRX_COPY;
 	bool device = rx->info.tier == DEVRX_TIER_ZCRX_DEVICE;
 
+	/* It looks like the end of the stream. All others have no limit. */
+	if (conn->steals && !res && conn->stolen == DRX_STEAL_LEN)
+		res = -EINTR;
+	conn->steals = false;
 	if (res == 0) {
-		/* Receives are armed without a limit, so 0 is end of stream
-		 * and never "limit reached", which looks the same. */
 		drx_conn_end(rx, conn, 0);
 	} else if (conn->removed) {
 		drx_conn_end(rx, conn, -ECANCELED);
@@ -104,7 +89,7 @@ void drx_conn_ended(struct devrx_receiver *rx, struct drx_conn *conn, int res)
 		    /* Linux 6.17 and older have this errno for both. */
 		    (res == -EFAULT &&
 		     !(rx->features.flags & DEVRX_FEATURE_FLUSH)))) {
-		end_uncopyable(rx, conn);
+		drx_recover_drain(rx, conn);
 	} else {
 		(void)drx_fail_os(&rx->cause, res, "receiving a connection");
 		rx->has_cause = true;
@@ -124,21 +109,23 @@ static struct io_uring_sqe *next_sqe(struct devrx_receiver *rx)
 	return io_uring_get_sqe(&rx->ring);
 }
 
-static void prep(const struct devrx_receiver *rx, const struct drx_conn *conn,
+static void prep(const struct devrx_receiver *rx, struct drx_conn *conn,
 		 struct io_uring_sqe *sqe)
 {
+	conn->steals = conn->backlog;
+	conn->stolen = 0;
 	if (drx_is_recv(rx)) {
 		io_uring_prep_recv_multishot(sqe, conn->fd, NULL, 0, 0);
 		sqe->flags |= IOSQE_BUFFER_SELECT; /* of group 0 */
 	} else {
 		io_uring_prep_rw((int)DRX_IORING_OP_RECV_ZC, sqe, conn->fd,
-				 NULL, 0, 0);
+				 NULL, conn->steals ? DRX_STEAL_LEN : 0, 0);
 		sqe->ioprio = IORING_RECV_MULTISHOT;
 		/* The union's member is zcrx_ifq_idx, younger than liburing
 		 * 2.9's headers. */
 		sqe->file_index = rx->ifq.zcrx_id;
 	}
-	sqe->user_data = conn->user_data;
+	sqe->user_data = drx_conn_armed_ud(conn);
 }
 
 /*
@@ -181,7 +168,7 @@ int drx_conn_cancel(struct devrx_receiver *rx, const struct drx_conn *conn)
 
 	if (!sqe)
 		return -EBUSY;
-	io_uring_prep_cancel64(sqe, conn->user_data, 0);
+	io_uring_prep_cancel64(sqe, drx_conn_armed_ud(conn), 0);
 	sqe->user_data = DRX_UD_IGNORE;
 	return 0;
 }

@@ -8,6 +8,9 @@
  *	         ^         v
  *	         +-- STARVED  a host area had no chunk: after the next release
  *
+ * Payload in kernel memory makes it come back with a backlog, see recover.h. An
+ * end behind one is LAST before it is ENDING.
+ *
  * The lists, add and remove; what is between them is in arm.c.
  */
 #include <errno.h>
@@ -97,13 +100,28 @@ void drx_conn_enter(struct devrx_receiver *rx, struct drx_conn *conn,
 		list_push(rx, &rx->ending, conn);
 		break;
 	case DRX_CONN_ARMED:
+	case DRX_CONN_LAST:
 	case DRX_CONN_FREE:
 		break;
 	}
 }
 
+void drx_conn_leave(struct devrx_receiver *rx, struct drx_conn *conn)
+{
+	if (conn->state == DRX_CONN_TO_ARM) {
+		list_unlink(rx, &rx->to_arm, conn);
+	} else if (conn->state == DRX_CONN_STARVED) {
+		list_unlink(rx, &rx->starved, conn);
+		rx->nr_starved--;
+	}
+}
+
 void drx_conn_end(struct devrx_receiver *rx, struct drx_conn *conn, int error)
 {
+	if (conn->backlog) {
+		drx_recover_end(rx, conn, error);
+		return;
+	}
 	conn->error = (int16_t)error;
 	drx_conn_enter(rx, conn, DRX_CONN_ENDING);
 }
@@ -236,18 +254,15 @@ int devrx_receiver_remove(struct devrx_receiver *rx, int sockfd)
 
 	switch ((enum drx_conn_state)conn->state) {
 	case DRX_CONN_TO_ARM:
-		list_unlink(rx, &rx->to_arm, conn);
-		drx_conn_end(rx, conn, -ECANCELED);
-		break;
 	case DRX_CONN_STARVED:
-		list_unlink(rx, &rx->starved, conn);
-		rx->nr_starved--;
+		drx_conn_leave(rx, conn);
 		drx_conn_end(rx, conn, -ECANCELED);
 		break;
 	case DRX_CONN_ARMED:
 		if (drx_conn_cancel(rx, conn))
 			return -EBUSY;
 		break;
+	case DRX_CONN_LAST: /* the end was faster */
 	case DRX_CONN_ENDING:
 	case DRX_CONN_FREE:
 		break;

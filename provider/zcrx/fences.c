@@ -163,7 +163,7 @@ static void pass(struct devrx_receiver *rx, uint32_t first)
 		struct drx_zcrx_rqe *rqe;
 		uint32_t run = 0, i;
 
-		if (!rx->slots_are_chunks)
+		if (!rx->slots_are_chunks && !rx->recover.on)
 			run = drx_refill_run(&rx->ifq.rq, left, &rqe);
 		for (i = 0; i < run; i++) {
 			rqe[i].off = slots[idx].chunk;

@@ -8,7 +8,7 @@
 uint64_t drx_fragments_out(const struct devrx_receiver *rx)
 {
 	return rx->slots.nr - rx->slots.nr_free - rx->slots.nr_parked -
-	       rx->fences.nr_lost;
+	       rx->fences.nr_lost - rx->recover.nr_spares;
 }
 
 int devrx_receiver_info(const struct devrx_receiver *rx,
@@ -30,8 +30,8 @@ int devrx_receiver_stats(const struct devrx_receiver *rx,
 	if (rx->frag_flags[0] & DEVRX_FRAGMENT_COPIED)
 		own.bytes_copied = own.bytes;
 	else if (rx->ifq.stats && drx_receiver_alive(rx))
-		own.bytes_copied = __atomic_load_n(&rx->ifq.stats->copy_bytes,
-						   __ATOMIC_RELAXED);
+		own.bytes_copied += __atomic_load_n(&rx->ifq.stats->copy_bytes,
+						    __ATOMIC_RELAXED);
 	return drx_info_put(ret, &own, sizeof(own),
 			    sizeof(struct devrx_receiver_stats));
 }

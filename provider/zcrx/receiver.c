@@ -234,9 +234,14 @@ int drx_receiver_open_tier(struct devrx_receiver **ret,
 		err = drx_fail_os(opts->cause, err, "allocating");
 		goto err_slots;
 	}
+	err = drx_recover_init(rx, opts->recovery_timeout_ms);
+	if (err) {
+		err = drx_fail_os(opts->cause, err, "allocating");
+		goto err_fences;
+	}
 	err = setup_ring(rx, recv, opts, opts->cause);
 	if (err)
-		goto err_fences;
+		goto err_recover;
 	if (recv)
 		err = drx_recv_register(&rx->recv, &rx->ring, ops, &area,
 					opts->cause);
@@ -251,6 +256,8 @@ int drx_receiver_open_tier(struct devrx_receiver **ret,
 
 err_ring:
 	ops->exit(&rx->ring);
+err_recover:
+	drx_recover_fini(rx);
 err_fences:
 	drx_fences_fini(&rx->fences);
 err_slots:
@@ -390,6 +397,7 @@ int devrx_receiver_close(struct devrx_receiver *rx, uint32_t flags)
 		drx_queue_unbind(rx->q);
 	if (rx->bound)
 		drx_memory_unbind(rx->mem);
+	drx_recover_fini(rx);
 	drx_stage_fini(&rx->stage);
 	drx_fences_fini(&rx->fences);
 	drx_slots_fini(&rx->slots);

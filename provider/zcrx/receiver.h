@@ -11,6 +11,7 @@
  *	wake.c		a descriptor to poll
  *	release.c	fragments become refill entries
  *	fences.c	... when a device is done with them
+ *	recover.c, spares.c	payload that the kernel could not place
  *	recv_open.c, recv.c	what is different on tier recv
  *	stage.c, upload.c	... where the memory's provider has to write
  */
@@ -25,6 +26,7 @@
 
 #include "zcrx/fences.h"
 #include "zcrx/ifq.h"
+#include "zcrx/recover.h"
 #include "zcrx/recv.h"
 #include "zcrx/slots.h"
 #include "zcrx/stage.h"
@@ -39,6 +41,7 @@ enum drx_conn_state {
 	DRX_CONN_TO_ARM, /* on the list to_arm */
 	DRX_CONN_ARMED, /* its receive is in the kernel */
 	DRX_CONN_STARVED, /* on the list starved, until a release */
+	DRX_CONN_LAST, /* it has ended; its backlog comes first */
 	DRX_CONN_ENDING, /* on the list ending: its last fragment is due */
 };
 
@@ -50,9 +53,13 @@ enum drx_conn_state {
  * @next: on the list that @state names, or on the free list
  * @error: with ENDING, what its last fragment says
  * @empty_bytes: delivered to all connections when the area was last empty for
- *	this one
+ *	this one; on zcrx-device where its stream stood when nothing more came of
+ *	payload around the queue
  * @empty_rounds: times it was empty since, with nothing delivered and nothing out
  * @removed: devrx_receiver_remove() was called
+ * @steals: it is armed, or was last, so that what comes goes to the backlog
+ * @stolen: bytes that came so
+ * @backlog: what comes before anything that is still to be received, or NULL
  */
 struct drx_conn {
 	uint64_t user;
@@ -65,8 +72,10 @@ struct drx_conn {
 	uint8_t state;
 	bool removed;
 	uint8_t empty_rounds;
-	uint8_t pad[15]; /* from index to address is one shift */
-};
+	bool steals;
+	uint32_t stolen;
+	struct drx_backlog *backlog;
+}; /* from index to address is one shift */
 static_assert(sizeof(struct drx_conn) == 64, "a power of two");
 
 /* A queue of connections, first in, first out. */
@@ -77,10 +86,14 @@ struct drx_conn_list {
 
 /*
  * user_data of a receive: index (low half) and generation of its connection. Bit
- * 63 marks what needs no answer (cancellations).
+ * 63 marks what needs no answer (cancellations), bit 62 is DRX_UD_STEAL.
  */
 #define DRX_UD_IGNORE (UINT64_C(1) << 63)
-#define DRX_UD_GENERATION_MASK UINT32_C(0x7fffffff)
+#define DRX_UD_GENERATION_MASK UINT32_C(0x3fffffff)
+/* What comes is not to be delivered but stolen, see recover.h; at most so many
+ * bytes with one receive. */
+#define DRX_UD_STEAL (UINT64_C(1) << 62)
+#define DRX_STEAL_LEN (UINT32_C(64) << 10)
 
 struct devrx_receiver {
 	/* Each wait and release. */
@@ -102,6 +115,7 @@ struct devrx_receiver {
 	struct drx_stage stage;
 	struct drx_upload upload;
 	struct drx_fences fences;
+	struct drx_recover recover;
 	struct devrx_receiver_stats stats;
 
 	/* When a connection begins or ends. */
@@ -158,6 +172,12 @@ static inline struct drx_conn *drx_conn_of(struct devrx_receiver *rx,
 	return conn->user_data == user_data ? conn : NULL;
 }
 
+/* The user_data of the receive that @conn has armed, or will have. */
+static inline uint64_t drx_conn_armed_ud(const struct drx_conn *conn)
+{
+	return conn->user_data | (conn->steals ? DRX_UD_STEAL : 0);
+}
+
 /* tiers.c */
 /*
  * devrx_receiver_open() below the checks of caller and NIC: @q may be NULL,
@@ -189,7 +209,9 @@ struct drx_conn *drx_conn_pop(struct devrx_receiver *rx,
 /* Put @conn on the list that goes with @state. */
 void drx_conn_enter(struct devrx_receiver *rx, struct drx_conn *conn,
 		    enum drx_conn_state state);
-/* Its last fragment is due, with @error or, for 0, EOF. */
+/* Take @conn off the list that its state names: as long as that. */
+void drx_conn_leave(struct devrx_receiver *rx, struct drx_conn *conn);
+/* Its last fragment is due, with @error or, for 0, EOF; behind its backlog. */
 void drx_conn_end(struct devrx_receiver *rx, struct drx_conn *conn, int error);
 /* From now on completions for @conn are late ones. */
 void drx_conn_disown(struct devrx_receiver *rx, struct drx_conn *conn);

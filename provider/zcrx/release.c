@@ -56,6 +56,8 @@ void drx_release_slot(struct devrx_receiver *rx, struct drx_slot *slot)
 		drx_recv_give_back(rx, slot);
 	else if (slot->chunk == DRX_NO_CHUNK)
 		drx_slot_free(&rx->slots, slot);
+	else if (rx->recover.on && drx_recover_keep(rx, slot))
+		return;
 	else if (__builtin_expect(drx_refill_push(&rx->ifq.rq, slot->chunk), 1))
 		drx_slot_free(&rx->slots, slot);
 	else
@@ -153,6 +155,8 @@ int devrx_receiver_release(struct devrx_receiver *rx,
 	if (rx->slots_are_chunks)
 		return release_each(rx, frags, n);
 	drx_release_parked(rx);
+	if (__builtin_expect(rx->recover.on, 0))
+		return drx_recover_release(rx, frags, n);
 	while (frags != end) {
 		struct drx_zcrx_rqe *rqe;
 		struct drx_slot *slot;

@@ -9,13 +9,13 @@
 
 #define ERRNO_MAX 4095
 
-static int fail(struct devrx_cause *cause, int err, const char *kind)
+int drx_copy_failed(struct devrx_cause *cause, int err, const char *what,
+		    const char *kind)
 {
 	if (err > 0 || err < -ERRNO_MAX)
 		err = -EIO;
 	return drx_fail(cause, err, "upload-failed", NULL,
-			"writing into memory of kind %s: %s", kind,
-			strerror(-err));
+			"%s memory of kind %s: %s", what, kind, strerror(-err));
 }
 
 int drx_upload_init(struct drx_upload *ret, struct devrx_memory *mem,
@@ -35,7 +35,8 @@ int drx_upload_init(struct drx_upload *ret, struct devrx_memory *mem,
 				"kind %s cannot be written by it",
 				devrx_tier_name(tier), up.provider->name);
 	if (err)
-		return fail(cause, err, up.provider->name);
+		return drx_copy_failed(cause, err, "writing into",
+				       up.provider->name);
 	*ret = up;
 	return 0;
 }
@@ -44,6 +45,7 @@ __attribute__((cold)) void drx_upload_failed(struct devrx_receiver *rx,
 					     struct drx_conn *conn, int err)
 {
 	rx->has_cause = true;
-	err = fail(&rx->cause, err, rx->upload.provider->name);
+	err = drx_copy_failed(&rx->cause, err, "writing into",
+			      rx->upload.provider->name);
 	drx_conn_abort(rx, conn, err);
 }

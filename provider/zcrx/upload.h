@@ -53,6 +53,10 @@ static inline int drx_upload_write(const struct drx_upload *up, uint64_t off,
 	return up->provider->write(up->backing, off, buf, len);
 }
 
+/* Fill in the cause "upload-failed", @what being "reading" or "writing into"; @err,
+ * which the provider returned, as an errno. */
+int drx_copy_failed(struct devrx_cause *cause, int err, const char *what,
+		    const char *kind);
 /* The provider returned @err for bytes of @conn, which are lost: it ends. */
 void drx_upload_failed(struct devrx_receiver *rx, struct drx_conn *conn,
 		       int err);

@@ -20,6 +20,9 @@
  *	there or @ts has passed (NULL: no limit). 0 or more: entered; -ETIME,
  *	-EINTR or another negative errno
  * @reg: io_uring_register(2) on the ring
+ * @drain: read what a socket has in kernel memory, without waiting: bytes, 0 for
+ *	the end of the stream; -EAGAIN, -ENODEV or -EFAULT where a receive of the
+ *	ring has to go on; or another negative errno
  */
 struct drx_uring_ops {
 	int (*setup)(struct io_uring *ring, unsigned int entries,
@@ -29,6 +32,7 @@ struct drx_uring_ops {
 		     struct __kernel_timespec *ts);
 	int (*reg)(struct io_uring *ring, unsigned int opcode, void *arg,
 		   unsigned int nr_args);
+	int (*drain)(int sockfd, void *buf, size_t len);
 };
 
 /* The kernel's. */

@@ -111,7 +111,7 @@ reap_run(struct devrx_receiver *rx, const struct io_uring_cqe *cqe,
 static __attribute__((noinline, cold)) bool
 reap_other(struct devrx_receiver *rx, const struct io_uring_cqe *cqe, bool wide)
 {
-	struct drx_conn *conn = drx_conn_of(rx, cqe->user_data);
+	struct drx_conn *conn = drx_conn_of(rx, cqe->user_data & ~DRX_UD_STEAL);
 	bool data = wide && cqe->res > 0 && cqe->flags & IORING_CQE_F_MORE;
 	uint64_t off = data ? offset_of(cqe) : 0;
 	bool inside = data && off + (uint32_t)cqe->res <= rx->area_len;
@@ -119,6 +119,8 @@ reap_other(struct devrx_receiver *rx, const struct io_uring_cqe *cqe, bool wide)
 	if (cqe->user_data & DRX_UD_IGNORE ||
 	    cqe->flags & DRX_IORING_CQE_F_SKIP)
 		return true;
+	if (inside && conn && conn->state == DRX_CONN_ARMED && conn->steals)
+		return drx_recover_steal(rx, conn, off, (uint32_t)cqe->res);
 	if (inside) /* of a connection that is there, but no slot is free */
 		return !conn && drx_release_chunk(rx, off | rx->ifq.area_token);
 	/* Not armed: its end was told before, and is on a list already. */
@@ -210,10 +212,14 @@ static unsigned int deliver_endings(struct devrx_receiver *rx,
 static inline unsigned int collect(struct devrx_receiver *rx,
 				   struct devrx_fragment *frags, unsigned int n)
 {
-	unsigned int got;
+	unsigned int got = 0;
 
-	got = drx_is_recv(rx) ? drx_recv_reap(rx, frags, n) :
-				reap(rx, frags, n);
+	if (__builtin_expect(rx->recover.on, 0))
+		got = drx_recover_deliver(rx, frags, n);
+	got += drx_is_recv(rx) ? drx_recv_reap(rx, frags + got, n - got) :
+				 reap(rx, frags + got, n - got);
+	if (__builtin_expect(rx->recover.on, 0))
+		got = drx_recover_reaped(rx, frags, got, n);
 	if (__builtin_expect(rx->ending.head != DRX_NONE, 0))
 		got += deliver_endings(rx, frags + got, n - got);
 	return got;
@@ -319,6 +325,8 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 		if (stuck && !fenced)
 			return -ENOBUFS;
 		end = fenced && deadline ? nap_end(deadline, &nap) : deadline;
+		if (__builtin_expect(rx->recover.first != NULL, 0))
+			end = drx_recover_wait(rx, end);
 		if (stuck) {
 			err = end ? sleep_until(end) : 0;
 		} else {

@@ -248,7 +248,7 @@ void FakeRing::forge(uint64_t user_data, int res, uint32_t flags, uint64_t off)
 
 void FakeRing::send(int fd, uint64_t len)
 {
-	sockets[fd].unsent += len;
+	sockets[fd].unsent.push_back({ len, false, false });
 }
 
 void FakeRing::end(int fd, int error)
@@ -259,17 +259,12 @@ void FakeRing::end(int fd, int error)
 
 void FakeRing::send_copied(int fd, uint64_t len)
 {
-	Socket &socket = sockets[fd];
+	sockets[fd].unsent.push_back({ len, true, false });
+}
 
-	while (len) {
-		const auto n = static_cast<uint32_t>(
-			std::min<uint64_t>({ len, PAGE, piece_max }));
-
-		socket.queue.push_back(
-			{ NO_CHUNK, 0, n, true, socket.position });
-		socket.position += n;
-		len -= n;
-	}
+void FakeRing::send_stuck(int fd)
+{
+	sockets[fd].unsent.push_back({ 1, true, true });
 }
 
 void FakeRing::inject(int fd, int res)
@@ -292,7 +287,9 @@ uint64_t FakeRing::left(int fd) const
 
 	if (it == sockets.end())
 		return 0;
-	len = it->second.unsent;
+	len = 0;
+	for (const Segment &segment : it->second.unsent)
+		len += segment.len;
 	for (const Piece &piece : it->second.queue)
 		len += piece.len;
 	return len;
@@ -309,9 +306,25 @@ bool FakeRing::nic(int fd, Socket &socket)
 {
 	bool done = false;
 
-	while (socket.unsent) {
-		uint64_t most = std::min<uint64_t>(socket.unsent, piece_max);
+	while (!socket.unsent.empty()) {
+		Segment &segment = socket.unsent.front();
+		uint64_t most = std::min<uint64_t>(segment.len, piece_max);
 		uint32_t len;
+
+		if (segment.copied || nodev || !segment.len) {
+			len = static_cast<uint32_t>(
+				std::min<uint64_t>(most, PAGE));
+			if (len)
+				socket.queue.push_back({ NO_CHUNK, 0, len, true,
+							 socket.position,
+							 segment.stuck });
+			socket.position += len;
+			segment.len -= len;
+			if (!segment.len)
+				socket.unsent.pop_front();
+			done = true;
+			continue;
+		}
 
 		if (nic_chunk == NO_CHUNK) {
 			if (!get_chunk(&nic_chunk))
@@ -328,9 +341,11 @@ bool FakeRing::nic(int fd, Socket &socket)
 		     socket.position, len);
 		refs[nic_chunk]++;
 		socket.queue.push_back(
-			{ nic_chunk, off, len, false, socket.position });
+			{ nic_chunk, off, len, false, socket.position, false });
 		socket.position += len;
-		socket.unsent -= len;
+		segment.len -= len;
+		if (!segment.len)
+			socket.unsent.pop_front();
 		nic_fill += len;
 		done = true;
 		if (!pack || nic_fill == chunk_len) {
@@ -359,7 +374,7 @@ bool FakeRing::receive(Socket &socket)
 		Piece piece = socket.queue.front();
 
 		if (piece.copied) {
-			if (dmabuf) {
+			if (dmabuf || piece.stuck) {
 				finish(socket, uncopyable);
 				return true;
 			}
@@ -379,6 +394,9 @@ bool FakeRing::receive(Socket &socket)
 			fill(static_cast<uint64_t>(piece.chunk) * chunk_len, fd,
 			     piece.position, piece.len);
 		}
+		/* io_recvzc(): what is over the limit stays in the socket. */
+		if (socket.limit && piece.len > socket.limit)
+			piece.len = static_cast<uint32_t>(socket.limit);
 		if (!post_data(socket.user_data, piece.len,
 			       static_cast<uint64_t>(piece.chunk) * chunk_len +
 				       piece.off)) {
@@ -396,14 +414,71 @@ bool FakeRing::receive(Socket &socket)
 		}
 		user_refs[piece.chunk]++;
 		most_in_chunk = std::max(most_in_chunk, user_refs[piece.chunk]);
-		socket.queue.pop_front();
+		Piece &front = socket.queue.front();
+		if (piece.len == front.len) {
+			socket.queue.pop_front();
+		} else {
+			front.off += piece.len;
+			front.len -= piece.len;
+			front.position += piece.len;
+			refs[piece.chunk]++;
+		}
 		done = true;
+		if (socket.limit) {
+			socket.limit -= piece.len;
+			if (!socket.limit) {
+				finish(socket, 0);
+				return true;
+			}
+		}
 	}
-	if (socket.queue.empty() && !socket.unsent && socket.ends) {
+	if (socket.queue.empty() && socket.unsent.empty() && socket.ends) {
 		finish(socket, socket.error);
 		return true;
 	}
 	return done;
+}
+
+/* tcp_recvmsg() with MSG_SOCK_DEVMEM | MSG_DONTWAIT. */
+int FakeRing::drain(int fd, unsigned char *buf, size_t len)
+{
+	Socket &socket = sockets[fd];
+	size_t got = 0;
+
+	drains++;
+	if (socket.armed)
+		violation("recvmsg() while a receive is armed");
+	if (!drain_errors.empty()) {
+		const int err = drain_errors.front();
+
+		drain_errors.pop_front();
+		if (err)
+			return err;
+	}
+	len = std::min<size_t>(len, drain_max);
+	while (got < len && !socket.queue.empty()) {
+		Piece &piece = socket.queue.front();
+		const uint32_t n = static_cast<uint32_t>(
+			std::min<size_t>(len - got, piece.len));
+
+		if (!piece.copied || piece.stuck)
+			break;
+		for (uint32_t i = 0; i < n; i++)
+			buf[got + i] = fake_byte(fd, piece.position + i);
+		got += n;
+		piece.position += n;
+		piece.len -= n;
+		if (!piece.len)
+			socket.queue.pop_front();
+	}
+	drained += got;
+	if (got)
+		return static_cast<int>(got);
+	if (!socket.queue.empty())
+		return drain_end;
+	if (socket.unsent.empty() && socket.ends)
+		return socket.error;
+	return -EAGAIN;
 }
 
 void FakeRing::work()
@@ -422,12 +497,8 @@ void FakeRing::world()
 	for (auto *s : order) {
 		if (shuffle && rng() % 3 == 0)
 			continue;
-		if (s->second.unsent && nodev) {
-			send_copied(s->first, s->second.unsent);
-			s->second.unsent = 0;
-		} else if (s->second.unsent) {
+		if (!s->second.unsent.empty())
 			(void)nic(s->first, s->second);
-		}
 		if (s->second.armed)
 			(void)receive(s->second);
 	}

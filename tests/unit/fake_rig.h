@@ -27,15 +27,22 @@ constexpr uint32_t ALL_FEATURES =
 
 /* A provider that is not devrx's: a memfd plays the dmabuf. */
 extern const struct devrx_provider fake_provider;
+/* The same, which the host can write. */
+extern const struct devrx_provider writable_provider;
+/* What the next reads and writes return, the rig's own reads included. */
+extern std::deque<int> fake_read_errors, fake_write_errors;
 
 struct devrx_features fake_features(uint32_t flags = ALL_FEATURES);
-struct devrx_memory *fake_memory(bool dmabuf, uint64_t len);
+struct devrx_memory *
+fake_memory(bool dmabuf, uint64_t len,
+	    const struct devrx_provider *provider = &fake_provider);
 
 class Rig
 {
       public:
 	explicit Rig(bool dmabuf = true, uint64_t len = 64 * 4096,
-		     uint64_t seed = 1);
+		     uint64_t seed = 1,
+		     const struct devrx_provider *provider = &fake_provider);
 	/* On @mem, which is the rig's from now on. */
 	explicit Rig(struct devrx_memory *mem, uint64_t seed = 1);
 	~Rig();
@@ -81,6 +88,7 @@ class Rig
 
 	struct Stream {
 		uint64_t got = 0; /* bytes of this connection */
+		uint64_t copied = 0; /* of them, with COPIED */
 		uint64_t base = 0; /* where it began in what the peer sends */
 		bool ended = false;
 		int error = 0; /* of the last fragment */
@@ -106,6 +114,17 @@ class Rig
 
 	std::vector<int> fds;
 	std::vector<unsigned char> copy;
+};
+
+/* One whose memory can be written, so that payload around the queue comes. */
+class CopyRig : public Rig
+{
+      public:
+	explicit CopyRig(bool dmabuf = true, uint64_t len = 64 * 4096,
+			 uint64_t seed = 1)
+	    : Rig(dmabuf, len, seed, &writable_provider)
+	{
+	}
 };
 
 #endif /* FAKE_RIG_H */

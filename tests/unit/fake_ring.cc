@@ -48,10 +48,8 @@ int64_t now_ns()
 } // namespace
 
 const struct drx_uring_ops FakeRing::ops = {
-	FakeRing::op_setup,
-	FakeRing::op_exit,
-	FakeRing::op_enter,
-	FakeRing::op_reg,
+	FakeRing::op_setup, FakeRing::op_exit,	FakeRing::op_enter,
+	FakeRing::op_reg,   FakeRing::op_drain,
 };
 
 FakeRing::FakeRing(uint64_t seed) : rng(seed)
@@ -166,6 +164,11 @@ int FakeRing::op_reg(struct io_uring *ring, unsigned int opcode, void *arg,
 		fake->violation("register opcode " + std::to_string(opcode));
 		return -EINVAL;
 	}
+}
+
+int FakeRing::op_drain(int fd, void *buf, size_t len)
+{
+	return current->drain(fd, static_cast<unsigned char *>(buf), len);
 }
 
 /* The area as the NIC writes it: the host's pages, or the "dmabuf", which is
@@ -312,11 +315,12 @@ unsigned int FakeRing::submit(std::vector<Request> &to)
 		request.fd = sqe->fd;
 		request.user_data = sqe->user_data;
 		request.target = sqe->addr;
+		request.len = sqe->len;
 		/* io_recvzc_prep() */
 		request.valid = sqe->opcode == DRX_IORING_OP_RECV_ZC ?
 					sqe->ioprio == IORING_RECV_MULTISHOT &&
-						!sqe->len && !sqe->addr &&
-						!sqe->off && !sqe->msg_flags &&
+						!sqe->addr && !sqe->off &&
+						!sqe->msg_flags &&
 						!sqe->flags &&
 						sqe->file_index == zcrx_id :
 					!sqe->cancel_flags && !sqe->flags;
@@ -362,6 +366,8 @@ void FakeRing::handle(const Request &request)
 	}
 	socket.armed = true;
 	socket.user_data = request.user_data;
+	socket.limit = request.len;
+	thieves += request.len != 0;
 }
 
 int FakeRing::op_enter(struct io_uring *ring, bool wait,

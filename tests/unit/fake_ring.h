@@ -16,6 +16,7 @@
 #define FAKE_RING_H
 
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -61,6 +62,9 @@ class FakeRing
 	void end(int fd, int error = 0);
 	/* @len bytes came around the queue, into kernel memory. */
 	void send_copied(int fd, uint64_t len);
+	/* A byte that the kernel gives neither to a receive nor to recvmsg():
+	 * linear within an unreadable packet. */
+	void send_stuck(int fd);
 	/* The next receive on @fd ends with @res before any data. */
 	void inject(int fd, int res);
 	/* A completion of the test's making, whatever the rules. */
@@ -89,6 +93,10 @@ class FakeRing
 	std::deque<int> enter_errors; /* before anything is submitted; 0: none */
 	int flush_error = 0;
 	bool idle_nic = false; /* never looks at the refill ring */
+	int drain_end =
+		-ENODEV; /* of recvmsg() where the NIC's payload begins */
+	std::deque<int> drain_errors; /* of the next drains; 0: none */
+	uint32_t drain_max = UINT32_MAX; /* bytes that one gives */
 	int uncopyable = -ENOMEM; /* payload in kernel memory, dmabuf area */
 
 	/* How the NIC and the sockets behave. */
@@ -107,6 +115,9 @@ class FakeRing
 	unsigned int exits = 0;
 	unsigned int cancels = 0;
 	unsigned int receives = 0;
+	unsigned int drains = 0; /* recvmsg() */
+	uint64_t drained = 0; /* bytes */
+	unsigned int thieves = 0; /* receives with a limit */
 	unsigned int nospc = 0; /* receives ended by a full queue */
 	unsigned int fillers = 0; /* IORING_CQE_F_SKIP */
 	unsigned int most_in_chunk = 0; /* references to one chunk at once */
@@ -134,11 +145,19 @@ class FakeRing
 		uint32_t len;
 		bool copied;
 		uint64_t position;
+		bool stuck;
+	};
+	/* What the peer has still to send. */
+	struct Segment {
+		uint64_t len;
+		bool copied;
+		bool stuck;
 	};
 	struct Socket {
 		bool armed = false;
 		uint64_t user_data = 0;
-		uint64_t unsent = 0;
+		uint64_t limit = 0; /* bytes of the receive, 0: any */
+		std::deque<Segment> unsent;
 		uint64_t position = 0;
 		bool ends = false;
 		int error = 0;
@@ -155,6 +174,7 @@ class FakeRing
 		int fd;
 		uint64_t user_data;
 		uint64_t target;
+		uint32_t len;
 		bool valid;
 	};
 
@@ -165,6 +185,7 @@ class FakeRing
 			    struct __kernel_timespec *ts);
 	static int op_reg(struct io_uring *ring, unsigned int opcode, void *arg,
 			  unsigned int nr_args);
+	static int op_drain(int fd, void *buf, size_t len);
 	int setup(struct io_uring *ring, unsigned int entries,
 		  struct io_uring_params *params);
 	int enter(bool wait, struct __kernel_timespec *ts);
@@ -177,6 +198,7 @@ class FakeRing
 	void world();
 	bool nic(int fd, Socket &socket);
 	bool receive(Socket &socket);
+	int drain(int fd, unsigned char *buf, size_t len);
 	void finish(Socket &socket, int res);
 	void flush_overflow();
 	bool cq_empty() const;

@@ -66,7 +66,7 @@ ENDS_WITH(devrx_queue_opts, cause, 32);
 ENDS_WITH(devrx_queue_info, driver, 88);
 ENDS_WITH(devrx_receiver_opts, cause, 48);
 ENDS_WITH(devrx_receiver_info, reason, 240);
-ENDS_WITH(devrx_receiver_stats, lost, 128);
+ENDS_WITH(devrx_receiver_stats, unrecovered, 152);
 ENDS_WITH(devrx_fence, poll, 40);
 ENDS_WITH(devrx_cuda_event, stream, 24);
 ENDS_WITH(devrx_device_ring_opts, cause, 24);

@@ -138,10 +138,7 @@ static void faulty_exit(struct io_uring *ring)
 }
 
 const struct drx_uring_ops faulty = {
-	faulty_setup,
-	faulty_exit,
-	faulty_enter,
-	faulty_reg,
+	faulty_setup, faulty_exit, faulty_enter, faulty_reg, nullptr,
 };
 
 } // namespace recv_test

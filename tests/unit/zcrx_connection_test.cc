@@ -385,7 +385,7 @@ TEST(Starved, NowAndThenIsNotExhausted)
 	EXPECT_FALSE(rig.streams[fd].ended);
 }
 
-/* -- payload that cannot be put into a dmabuf -------------------------------- */
+/* -- payload in kernel memory, and a dmabuf that the host cannot write --------- */
 
 struct Uncopyable {
 	const char *name;
@@ -432,7 +432,7 @@ INSTANTIATE_TEST_SUITE_P(
 			    -EFAULT, -EFAULT, "os-error" }),
 	[](const auto &i) { return std::string(i.param.name); });
 
-TEST(PayloadAround, TheFakeKernelsCopyFails)
+TEST(PayloadAround, EndsItsConnectionAlone)
 {
 	Rig rig;
 
@@ -443,6 +443,8 @@ TEST(PayloadAround, TheFakeKernelsCopyFails)
 	rig.fake.end(other);
 	EXPECT_EQ(rig.drain(), -ENOTCONN);
 	EXPECT_EQ(rig.streams[fd].error, -EBADMSG);
+	EXPECT_EQ(rig.stats().unrecovered, 1u);
+	EXPECT_EQ(rig.stats().drains, 0u);
 	EXPECT_EQ(rig.streams[other].got, 10000u);
 }
 

@@ -40,7 +40,17 @@ class Model : public testing::TestWithParam<uint64_t>
 		rig.opts.chunk_len = 4096u << pick(3);
 		rig.opts.max_fragments =
 			pick(3) ? 0 : 200 + static_cast<uint32_t>(pick(200));
+		/* What waits for a place gets one, however late. */
+		rig.opts.recovery_timeout_ms = UINT32_MAX;
 		rig.must_open();
+		/* A spare for the last bytes, of an area that has some left. */
+		copies = rig.info().tier == DEVRX_TIER_ZCRX_DEVICE &&
+			 rig.info().nr_chunks >= 32;
+		if (copies) {
+			rig.rx->recover.reserve =
+				1 + static_cast<uint32_t>(pick(4));
+			rig.rx->recover.on = true;
+		}
 	}
 
 	/* Connections that are added and did not end, from their streams. */
@@ -67,8 +77,10 @@ class Model : public testing::TestWithParam<uint64_t>
 			break;
 		case 4:
 		case 5:
-			if (!sockets.empty())
+			if (!sockets.empty() && (pick(3) || !copies))
 				rig.fake.send(any(), pick(6000));
+			else if (!sockets.empty())
+				rig.fake.send_copied(any(), 1 + pick(6000));
 			break;
 		case 6:
 			end();
@@ -162,7 +174,9 @@ class Model : public testing::TestWithParam<uint64_t>
 		if (got == -ENOTCONN) {
 			EXPECT_FALSE(some);
 		} else if (got == -ENOBUFS) {
-			EXPECT_EQ(held.size() + rig.rx->slots.nr_parked, limit);
+			EXPECT_EQ(held.size() + rig.rx->slots.nr_parked +
+					  rig.rx->recover.nr_spares,
+				  limit);
 			EXPECT_EQ(nr_fenced(), 0u);
 		} else {
 			EXPECT_GE(got, 0);
@@ -352,7 +366,8 @@ class Model : public testing::TestWithParam<uint64_t>
 	}
 
 	std::mt19937_64 rng;
-	Rig rig;
+	CopyRig rig;
+	bool copies = false;
 	std::vector<int> sockets;
 	std::set<int> finished;
 	std::vector<devrx_fragment> held, released;
@@ -384,7 +399,7 @@ TEST_P(Model, Holds)
 	}
 	for (int fd : sockets)
 		rig.fake.end(fd);
-	for (int i = 0; i < 100000; i++) {
+	for (int i = 0; i < 1000000; i++) {
 		/* What a removed one left in its socket holds chunks, too. */
 		for (int fd : sockets)
 			if (!live(fd) && rig.fake.left(fd)) {

@@ -140,7 +140,7 @@ const Bad bad_opens[] = {
 	  "opts-invalid" },
 	{ "Reserved", [](Rig &r) { r.opts.reserved = 1; }, -EINVAL,
 	  "opts-invalid" },
-	{ "ReservedHigh", [](Rig &r) { r.opts.reserved = UINT64_C(1) << 63; },
+	{ "ReservedHigh", [](Rig &r) { r.opts.reserved = UINT32_C(1) << 31; },
 	  -EINVAL, "opts-invalid" },
 	{ "FragmentsAboveTheMost",
 	  [](Rig &r) { r.opts.max_fragments = (1 << 20) + 1; }, -EINVAL,

@@ -2,7 +2,7 @@
 /*
  * Beginnings and ends on the real kernel: connections that end while their
  * bytes are held, receivers that end while bytes are out, processes that are
- * killed or fork, a NIC that goes down, packets that come around the rule.
+ * killed or fork, a NIC that goes down, packets around the rule of a host area.
  */
 #include <cerrno>
 #include <csignal>
@@ -364,32 +364,6 @@ TEST_F(Life, Removed)
 	/* It is the caller's again. */
 	EXPECT_EQ(devrx_receiver_add(rx.get(), removed, 0), 0);
 	EXPECT_EQ(devrx_receiver_remove(rx.get(), removed), 0);
-}
-
-TEST_F(Life, UnsteeredConnectionEndsAloneOnADmabuf)
-{
-	ASSERT_NO_FATAL_FAILURE(open());
-	Listener other(other_port);
-	Sender unsteered(other_port, { { MiB, false } });
-	const Fd fd = other.accept(nullptr);
-
-	ASSERT_GE(fd.get(), 0);
-	ASSERT_NO_FATAL_FAILURE(
-		start({ { 8 * MiB, false }, { 8 * MiB, true } }));
-	ASSERT_EQ(devrx_receiver_add(rx.get(), fd.get(), 2), 0);
-	Follower follower(mem, 3);
-
-	ASSERT_EQ(drain(rx, &follower), "");
-	EXPECT_EQ(follower.end(2), DEVRX_FRAGMENT_ERROR);
-	EXPECT_EQ(follower.end_error(2), -EBADMSG);
-	EXPECT_EQ(cause_id(rx), "payload-not-in-area");
-	EXPECT_EQ(follower.position(2), 0u);
-	for (unsigned int i = 0; i < 2; i++) {
-		EXPECT_EQ(follower.end(i), DEVRX_FRAGMENT_EOF);
-		EXPECT_EQ(follower.position(i), 8 * MiB);
-	}
-	EXPECT_EQ(stats(rx).bytes_copied, 0u);
-	unsteered.stop();
 }
 
 TEST_F(Life, UnsteeredConnectionIsCopiedIntoAHostArea)
