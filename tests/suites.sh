@@ -4,11 +4,12 @@
 # ./run test: the suites, and the counting of what they print.
 # Sourced by ./run, whose steps it uses.
 
-suites=(unit vm programs cost soak)
+suites=(unit vm faults programs cost soak)
 describe() {
 	case $1 in
 	unit) echo 'natively: every room against fakes, plain and under ASAN, UBSAN and TSAN; installing' ;;
 	vm) echo 'in the VM on Linux 7.3 and 7.2: the real kernel, a software NIC, real dmabufs' ;;
+	faults) echo 'in the VM on Linux 7.3: each fault on each tier, every byte compared; connections that come and go for a minute' ;;
 	programs) echo "in the VM on Linux 7.3: the kernel's driver selftests, liburing's zcrx, iperf3, tcpdump, tc" ;;
 	cost) echo 'in the VM on Linux 7.3: what the software NIC costs, in instructions' ;;
 	soak) echo 'in the VM on Linux 7.3: 100 lives and ends of NICs, providers, modules (DEVRX_CYCLES=1000: a long one)' ;;
@@ -120,6 +121,13 @@ suite_vm() {
 	for series in "${vm_series[@]}"; do
 		in_vm vm "$series" 1800 /devrx/tests/vm/suite.sh
 	done
+}
+
+suite_faults() {
+	build_vm || return
+	in_vm faults 7.3 1800 /devrx/tests/faults/suite.sh
+	# The table is what one wants to see.
+	sed -n 's/^faults: /    /p' "$log/test-faults-7.3.log" >&2
 }
 
 suite_programs() {
