@@ -106,6 +106,7 @@ static void backlog_add(struct drx_conn *conn, size_t len)
 {
 	conn->backlog->len += len;
 	conn->backlog->since = now_ns();
+	conn->backlog->late = false;
 }
 
 /* There is no backlog without bytes. */
@@ -184,6 +185,7 @@ void drx_recover_delivered(struct devrx_receiver *rx, struct drx_backlog *b,
 	b->len -= len;
 	if (b->len) { /* the next one's turn */
 		b->since = now_ns();
+		b->late = false;
 		rx->recover.first = b->next;
 		backlog_last(rx, b);
 		return;
@@ -198,27 +200,36 @@ void drx_recover_delivered(struct devrx_receiver *rx, struct drx_backlog *b,
 int64_t drx_recover_wait(struct devrx_receiver *rx, int64_t end)
 {
 	struct drx_recover *r = &rx->recover;
-	struct drx_backlog *b, *next;
+	struct drx_backlog *b;
 	int64_t due;
 
-	/* Where something can become a spare, it is the caller's turn. */
-	if (r->nr_out)
-		return end;
-	for (b = r->first; b; b = next) {
-		struct drx_conn *conn = &rx->conns[b->conn];
-
-		next = b->next;
+	for (b = r->first; b; b = b->next) {
 		due = b->since + r->timeout_ns;
-		if (now_ns() >= due) {
-			rx->stats.unrecovered++;
-			cause_not_in_area(rx, b->len);
-			give_up(rx, conn, -EBADMSG);
+		/* Where something can become a spare, it is the caller's turn. */
+		b->late = !r->nr_out && now_ns() >= due;
+		if (b->late)
 			end = 0;
-		} else if (end < 0 || due < end) {
+		else if (!r->nr_out && (end < 0 || due < end))
 			end = due;
-		}
 	}
 	return end;
+}
+
+bool drx_recover_expire(struct devrx_receiver *rx)
+{
+	struct drx_backlog *b, *next;
+	bool some = false;
+
+	for (b = rx->recover.first; b; b = next) {
+		next = b->next;
+		if (!b->late)
+			continue;
+		rx->stats.unrecovered++;
+		cause_not_in_area(rx, b->len);
+		give_up(rx, &rx->conns[b->conn], -EBADMSG);
+		some = true;
+	}
+	return some;
 }
 
 /* -- bytes come ------------------------------------------------------------- */

@@ -50,6 +50,7 @@ struct drx_slot;
  * @start, @len: what is in use of @buf
  * @since: when bytes last came or went, by CLOCK_MONOTONIC
  * @conn: index
+ * @late: that is too long ago
  * @ended: the connection has, with @error and @cause, behind these bytes
  */
 struct drx_backlog {
@@ -60,6 +61,7 @@ struct drx_backlog {
 	size_t size;
 	int64_t since;
 	uint32_t conn;
+	bool late;
 	bool ended;
 	int16_t error;
 	struct devrx_cause cause;
@@ -139,9 +141,13 @@ void drx_recover_delivered(struct devrx_receiver *rx, struct drx_backlog *b,
 void drx_recover_write_failed(struct devrx_receiver *rx, struct drx_backlog *b,
 			      int err);
 /*
- * Before a wait until @end (negative: for ever) with nothing to deliver: give
- * backlogs up that waited too long. When to look again; 0: do not wait.
+ * Before a wait until @end (negative: for ever) with nothing to deliver: when to
+ * look again. 0: do not wait, since some backlog has waited too long. The caller
+ * may have been busy meanwhile, and the kernel have what it waits for: so it is
+ * given up only if the kernel was asked once more and nothing came.
  */
 int64_t drx_recover_wait(struct devrx_receiver *rx, int64_t end);
+/* Give those up; false where there is none. */
+bool drx_recover_expire(struct devrx_receiver *rx);
 
 #endif /* DRX_RECOVER_H */

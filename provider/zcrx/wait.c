@@ -336,6 +336,8 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 		got = fenced ? look_at_fences(rx, frags, n) : 0;
 		if (!got)
 			got = collect(rx, frags, n);
+		if (!got && !err && drx_recover_expire(rx))
+			got = collect(rx, frags, n);
 		if (got)
 			return (int)got;
 		if (err == -ETIME && end != deadline)

@@ -16,6 +16,8 @@ std::string Rig::open(uint64_t area_len, devrx_receiver_opts opts)
 	if (has_queue() && !queue_is_free())
 		return "the queue does not get free";
 	opts.tier = tier_.tier;
+	/* A busy machine is no fault. */
+	opts.recovery_timeout_ms = uint32_t(patience * 1000);
 	o = make_memory(&mem_, tier_.kind, area_len);
 	if (!o.err && has_queue())
 		o = reserve(&q_);

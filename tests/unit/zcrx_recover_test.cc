@@ -153,6 +153,28 @@ TEST(RecoverEnd, NeverSteeredAndQuiet)
 	EXPECT_EQ(rig.stats().connections, 1u);
 }
 
+/* A caller who was busy for longer than that finds what came meanwhile. */
+TEST(RecoverEnd, NotWhileTheKernelHasSomething)
+{
+	CopyRig rig;
+	struct timespec nap = { 0, 2000000 };
+
+	rig.opts.recovery_timeout_ms = 1;
+	rig.must_open();
+	const int fd = rig.added();
+	rig.fake.send_copied(fd, 200);
+	rig.fake.enter_errors = { 0, -EINTR };
+	EXPECT_EQ(rig.wait(nullptr, 8, 0), 0);
+	rig.fake.send(fd, 5000);
+	rig.fake.end(fd);
+	(void)nanosleep(&nap, nullptr); /* longer than the limit */
+	EXPECT_EQ(rig.wait(nullptr, 8, 0), -EINTR) << "it was not asked";
+	EXPECT_EQ(rig.drain(), -ENOTCONN);
+	EXPECT_EQ(rig.streams[fd].got, 5200u);
+	EXPECT_TRUE(rig.streams[fd].eof);
+	EXPECT_EQ(rig.stats().unrecovered, 0u);
+}
+
 TEST(RecoverEnd, NotBeforeItsTime)
 {
 	CopyRig rig;
