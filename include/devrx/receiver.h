@@ -30,6 +30,22 @@
  * call it, or exec, or exit: until then the child's descriptors keep the queue
  * taken after the parent's end.
  *
+ * Holding fragments: on zcrx's tiers an area that has no free chunk makes the NIC
+ * drop packets, and TCP then waits for seconds. So before that, connections of
+ * which you hold much are paused: nothing more of them comes, TCP's window
+ * closes, and they go on when enough was released. One that holds more than its
+ * share is paused alone, the others go on; and if fragments of all of them, or of
+ * some that have ended, fill the area up to the last mark, all are paused.
+ * devrx_receiver_wait() says -ENOBUFS once for each time (cause
+ * "held-by-caller"). What the area has room for: what you hold, the
+ * sockets' receive buffers, a chunk for each of cq_entries, and the NIC's ring.
+ * For the second, receive buffers
+ * (SO_RCVBUF) that are larger than their part of a quarter of the area, or could
+ * grow to more by themselves, are set to that part, down to 32 KiB; so with less
+ * memory than that needs all goes on, but drops are possible. Sizing: one
+ * connection may hold half of what the NIC's ring leaves, or more; among many, one
+ * may hold a quarter before it is paused.
+ *
  * Sockets: TCP over IPv4 or IPv6, connected or accepted, without O_NONBLOCK,
  * borrowed from the caller. After devrx_receiver_add() nobody else may read from
  * the socket until its last fragment came; writing to it is free. On tier recv any
@@ -72,6 +88,9 @@ enum devrx_tier {
 /* Ask for IORING_SETUP_CQE_MIXED (Linux 6.18) instead of CQE32: half the
  * completion memory for anything that is not data. */
 #define DEVRX_RECEIVER_F_CQE_MIXED (1u << 0)
+/* Never pause a connection (see "Holding fragments" above), and leave SO_RCVBUF
+ * alone. */
+#define DEVRX_RECEIVER_F_NO_FLOW_CONTROL (1u << 1)
 
 /**
  * struct devrx_receiver_opts - how to receive
@@ -84,8 +103,8 @@ enum devrx_tier {
  *      than 32768; what is behind the last whole one is not used
  * @max_fragments: fragments out at once, 0 for one per chunk (at least 4096,
  *      at most 1048576; on tier recv never more than there are chunks)
- * @cq_entries: data completions that fit in the queue, 0 for 4096, at most
- *      32768; a small one costs re-arming (see overflows in struct
+ * @cq_entries: data completions that fit in the queue, 0 for 4096, or on zcrx's
+ *      tiers less, for an eighth of the chunks (at least 64); at most 32768; a small one costs re-arming (see overflows in struct
  *      devrx_receiver_stats), never data
  * @bind_timeout_ms: how long to wait for a queue that still belongs to a
  *      receiver being torn down, 0 for 2000
@@ -213,6 +232,11 @@ struct devrx_receiver_info {
  *      devrx_receiver_release_after()
  * @fragments_fenced: of fragments_out, those behind a fence
  * @lost: fragments behind a fence that failed; not in released
+ * @stalls: times a connection was paused because fragments were held
+ * @stall_ns: time in which at least one was
+ * @paused: connections that are, now
+ * @rcvbufs_lowered: times a socket's SO_RCVBUF was set to less than it had, or
+ *      could have grown to
  *
  * Since: 0.1
  */
@@ -233,6 +257,10 @@ struct devrx_receiver_stats {
 	uint64_t bad_releases;
 	uint64_t fragments_fenced;
 	uint64_t lost;
+	uint64_t stalls;
+	uint64_t stall_ns;
+	uint64_t paused;
+	uint64_t rcvbufs_lowered;
 };
 
 /**
@@ -305,7 +333,10 @@ DEVRX_API int devrx_receiver_open(struct devrx_receiver **ret,
  *      fragment came
  * @user: comes back in each of its fragments
  *
- * The receive starts with the next devrx_receiver_wait().
+ * The receive starts with the next devrx_receiver_wait(). On zcrx's tiers the
+ * socket's SO_RCVBUF may be lowered, now and when more are added ("Holding
+ * fragments" above; rcvbufs_lowered in struct devrx_receiver_stats); it stays so
+ * when the connection is removed.
  *
  * Context: may allocate.
  * Return: 0; -EBADF (not a descriptor); -EINVAL (cause "socket-nonblocking":
@@ -357,8 +388,10 @@ DEVRX_API int devrx_receiver_remove(struct devrx_receiver *rx, int sockfd);
  *   -EINVAL   @n is 0;
  *   -ENOBUFS  nothing was delivered, and nothing can be before fragments are
  *             released: all of max_fragments are out, or every connection
- *             waits for a chunk of a host area. Not while some are behind a
- *             fence: then it waits for that;
+ *             waits for a chunk of a host area, or is paused (cause
+ *             "held-by-caller"). Also, once, where some were paused and
+ *             there is nothing of the others at the moment. Not while some
+ *             are behind a fence: then it waits for that;
  *   -ENOTCONN no connection is added, and none of the ended ones has its last
  *             fragment still to come: there is nothing to wait for, whatever
  *             fences are pending (devrx_receiver_poll_fences());

@@ -25,6 +25,8 @@ int devrx_receiver_stats(const struct devrx_receiver *rx,
 
 	own.fragments_out = drx_fragments_out(rx);
 	own.fragments_fenced = rx->fences.nr;
+	own.stall_ns = drx_flow_stall_ns(rx);
+	own.paused = rx->flow.nr_paused;
 	if (drx_is_recv(rx))
 		own.bytes_copied = own.bytes;
 	/* The kernel adds to it at any time; a torn read is impossible for an

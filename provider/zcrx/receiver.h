@@ -9,6 +9,7 @@
  *	wait.c		completions become fragments
  *	release.c	fragments become refill entries
  *	fences.c	... when a device is done with them
+ *	flow.c, rcvbuf.c	what the caller and the sockets may hold
  *	recv_open.c, recv.c	what is different on tier recv
  */
 #ifndef DRX_RECEIVER_H
@@ -21,6 +22,7 @@
 #include <devrx/receiver.h>
 
 #include "zcrx/fences.h"
+#include "zcrx/flow.h"
 #include "zcrx/ifq.h"
 #include "zcrx/recv.h"
 #include "zcrx/slots.h"
@@ -34,6 +36,7 @@ enum drx_conn_state {
 	DRX_CONN_TO_ARM, /* on the list to_arm */
 	DRX_CONN_ARMED, /* its receive is in the kernel */
 	DRX_CONN_STARVED, /* on the list starved, until a release */
+	DRX_CONN_PAUSED, /* on the list paused, until enough is released */
 	DRX_CONN_ENDING, /* on the list ending: its last fragment is due */
 };
 
@@ -46,7 +49,11 @@ enum drx_conn_state {
  * @error: with ENDING, what its last fragment says
  * @empty_position: where the stream stood when the area was last empty
  * @empty_rounds: times the area was empty at that position, with nothing out
+ * @held: chunks that were out at the last look (flow.c)
+ * @rcvbuf: bytes that its socket may hold; 0 where that is not known
+ * @rcvbuf_own: ... might, as it was added
  * @removed: devrx_receiver_remove() was called
+ * @pausing: with ARMED, its receive is being cancelled
  */
 struct drx_conn {
 	uint64_t user;
@@ -55,11 +62,15 @@ struct drx_conn {
 	uint64_t empty_position;
 	uint32_t next;
 	int32_t fd;
+	uint32_t held;
+	uint32_t rcvbuf;
+	uint32_t rcvbuf_own;
 	int16_t error;
 	uint8_t state;
 	bool removed;
 	uint8_t empty_rounds;
-	uint8_t pad[15]; /* from index to address is one shift */
+	bool pausing;
+	uint8_t pad[6]; /* from index to address is one shift */
 };
 static_assert(sizeof(struct drx_conn) == 64, "a power of two");
 
@@ -92,12 +103,14 @@ struct devrx_receiver {
 	struct drx_ifq ifq; /* tiers zcrx-device and zcrx-host */
 	struct drx_recv recv; /* tier recv */
 	struct drx_fences fences;
+	struct drx_flow flow; /* tiers zcrx-device and zcrx-host */
 	struct devrx_receiver_stats stats;
 
 	/* When a connection begins or ends. */
 	struct drx_conn_list to_arm;
 	struct drx_conn_list starved;
 	uint64_t nr_starved; /* on that list */
+	struct drx_conn_list paused;
 	struct drx_conn_list ending;
 	uint32_t free_conn;
 	uint32_t *by_fd; /* connection of a descriptor, or DRX_NONE */
@@ -129,6 +142,19 @@ static inline bool drx_is_recv(const struct devrx_receiver *rx)
 	return rx->recv.ring;
 }
 
+/* Is a mark near, or is it time to look whether one still is? */
+static inline bool drx_flow_due(const struct devrx_receiver *rx)
+{
+	const struct drx_flow *flow = &rx->flow;
+	const uint32_t out = drx_slots_out(&rx->slots);
+
+	return flow->seen &&
+	       (flow->dirty ||
+		(out >= flow->look_out &&
+		 rx->stats.fragments >= flow->look_fragments) ||
+		rx->stats.fragments - out >= flow->look_given);
+}
+
 /* The connection that @user_data names, or NULL where it ended before. */
 static inline struct drx_conn *drx_conn_of(struct devrx_receiver *rx,
 					   uint64_t user_data)
@@ -154,6 +180,8 @@ uint64_t drx_fragments_out(const struct devrx_receiver *rx);
 
 /* connection.c */
 void drx_conn_list_init(struct drx_conn_list *list);
+void drx_conn_push(struct devrx_receiver *rx, struct drx_conn_list *list,
+		   struct drx_conn *conn);
 struct drx_conn *drx_conn_pop(struct devrx_receiver *rx,
 			      struct drx_conn_list *list);
 /* Put @conn on the list that goes with @state. */

@@ -29,10 +29,15 @@
 /*
  * @token: of the fragment that is out; or of the next one, with DRX_SLOT_IDLE
  * @chunk: what to hand to the refill ring
+ * @user_data: of the receive that it came from; zcrx only
+ * @look: of the last look (flow.c) that found the slot not out
  */
 struct drx_slot {
 	uint64_t token;
 	uint64_t chunk;
+	uint64_t user_data;
+	uint32_t look;
+	uint32_t pad; /* from index to address is one shift */
 };
 
 /*
@@ -57,6 +62,12 @@ struct drx_slots {
 /* Room for @nr fragments (less than 2^23). 0, -ENOMEM, or -errno of getrandom. */
 int drx_slots_init(struct drx_slots *s, uint32_t nr);
 void drx_slots_fini(struct drx_slots *s);
+
+/* Slots that are out, those behind a fence included. */
+static inline uint32_t drx_slots_out(const struct drx_slots *s)
+{
+	return s->nr - s->nr_free - s->nr_parked;
+}
 
 /* Put @chunk into a free slot; from now on the token that is returned opens it. */
 static inline uint64_t drx_slot_fill(struct drx_slot *slot, uint64_t chunk)

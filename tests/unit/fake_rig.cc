@@ -98,6 +98,7 @@ Rig::Rig(bool dmabuf, uint64_t len, uint64_t seed)
     : fake(seed), mem(fake_memory(dmabuf, len))
 {
 	opts.cause = &cause;
+	opts.cq_entries = 4096; /* most tests are not about a full one */
 }
 
 Rig::~Rig()
@@ -114,7 +115,7 @@ Rig::~Rig()
 
 int Rig::open()
 {
-	const struct drx_ifq_queue queue = { 3, 1 };
+	const struct drx_ifq_queue queue = { 3, 1, 0 };
 
 	fake.make_current();
 	return drx_receiver_open(&rx, mem, nullptr, &queue, &opts, &features,
