@@ -343,6 +343,8 @@ Provider::Provider(unsigned index)
 	qo.ifname = "snb";
 	qo.index = index;
 	qo.cause = &cause;
+	/* With the best tier, a queue that fails would be tried once more. */
+	ro.tier = DEVRX_TIER_ZCRX_DEVICE;
 	/* The kernel ends an earlier one's ring when it gets to it. */
 	ro.bind_timeout_ms = 30000;
 	ro.cause = &cause;
