@@ -167,7 +167,7 @@ void drx_cuda_place(const struct drx_cuda_memory *m, const char *exporter,
 			       "%.40s, %s: exporter %s, which has only host "
 			       "memory",
 			       m->name, way, exporter);
-	} else if (strcmp(exporter, "nvidia") != 0) {
+	} else if (strcmp(exporter, DRX_DMABUF_NVIDIA) != 0) {
 		(void)snprintf(ret->proof, sizeof(ret->proof),
 			       "%.40s, %s: exporter %.24s, which is not "
 			       "NVIDIA's",
@@ -179,9 +179,8 @@ void drx_cuda_place(const struct drx_cuda_memory *m, const char *exporter,
 	} else {
 		ret->placement = DEVRX_PLACEMENT_DEVICE;
 		(void)snprintf(ret->proof, sizeof(ret->proof),
-			       "%.40s, %s: device memory to CUDA, exporter "
-			       "nvidia",
-			       m->name, way);
+			       "%.40s, %s: device memory to CUDA, exporter %s",
+			       m->name, way, exporter);
 	}
 }
 

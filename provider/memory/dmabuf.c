@@ -88,7 +88,7 @@ bool drx_dmabuf_host_only(const char *exporter)
 /* kernel-open/nvidia/nv-dmabuf.c: to_pci_dev(attachment->dev), unchecked. */
 bool drx_dmabuf_wants_pci(const char *exporter)
 {
-	return !strcmp(exporter, "nvidia");
+	return !strcmp(exporter, DRX_DMABUF_NVIDIA);
 }
 
 int drx_dmabuf_map(struct devrx_backing *backing)

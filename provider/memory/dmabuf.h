@@ -24,6 +24,9 @@ int drx_dmabuf_exporter(int fd, char *ret, size_t size);
 /* Can an exporter of that name hold nothing but host memory? */
 bool drx_dmabuf_host_only(const char *exporter);
 
+/* NVIDIA's, for memory of CUDA (kernel-open/nvidia/nv-dmabuf.c). */
+#define DRX_DMABUF_NVIDIA "nv_dmabuf"
+
 /*
  * Does an exporter of that name take whatever attaches for a PCI device, so that
  * the kernel crashes where it is none?

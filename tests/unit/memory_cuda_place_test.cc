@@ -25,10 +25,12 @@ struct PlaceCase {
 };
 
 const PlaceCase places[] = {
-	{ "Nvidia", "nvidia", false, DEVRX_PLACEMENT_DEVICE,
-	  "registered: device memory to CUDA, exporter nvidia" },
-	{ "NvidiaButManaged", "nvidia", true, DEVRX_PLACEMENT_UNKNOWN,
+	{ "Nvidia", "nv_dmabuf", false, DEVRX_PLACEMENT_DEVICE,
+	  "registered: device memory to CUDA, exporter nv_dmabuf" },
+	{ "NvidiaButManaged", "nv_dmabuf", true, DEVRX_PLACEMENT_UNKNOWN,
 	  "CUDA does not call it device memory" },
+	{ "NvidiasModule", "nvidia", false, DEVRX_PLACEMENT_UNKNOWN,
+	  "not NVIDIA's" },
 	{ "NvidiasDrm", "nvidia_drm", false, DEVRX_PLACEMENT_UNKNOWN,
 	  "not NVIDIA's" },
 	{ "AnotherDrm", "drm", false, DEVRX_PLACEMENT_UNKNOWN, "not NVIDIA's" },

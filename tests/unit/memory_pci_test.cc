@@ -54,16 +54,17 @@ struct PciCase {
 };
 
 const PciCase cases[] = {
-	{ "Nvidia", "own", true, "pos:\t0\nexp_name:\tnvidia\n", true },
-	{ "NvidiaOfKindCuda", "cuda", true, "pos:\t0\nexp_name:\tnvidia\n",
+	{ "Nvidia", "own", true, "pos:\t0\nexp_name:\tnv_dmabuf\n", true },
+	{ "NvidiaOfKindCuda", "cuda", true, "pos:\t0\nexp_name:\tnv_dmabuf\n",
 	  true },
 	/* The fake driver's memory is this, and goes to a software NIC. */
 	{ "VramOfKindCuda", "cuda", true, "pos:\t0\nexp_name:\tdevrx_vram\n",
 	  false },
 	{ "Drm", "own", true, "pos:\t0\nexp_name:\tdrm\n", false },
 	{ "NvidiaInTheBuffersNameOnly", "own", true,
-	  "pos:\t0\nexp_name:\tudmabuf\nname:\tx\nexp_name:\tnvidia\n", false },
-	{ "LongerName", "own", true, "pos:\t0\nexp_name:\tnvidia_drm\n",
+	  "pos:\t0\nexp_name:\tudmabuf\nname:\tx\nexp_name:\tnv_dmabuf\n",
+	  false },
+	{ "LongerName", "own", true, "pos:\t0\nexp_name:\tnv_dmabuf2\n",
 	  false },
 	{ "NobodySays", "own", true, nullptr, false },
 	{ "NobodySaysAndCudaMadeIt", "cuda", true, nullptr, true },
