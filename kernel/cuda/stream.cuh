@@ -91,6 +91,7 @@ struct drx_cursor {
 	uint32_t nr, at;
 	uint64_t begin, end; /* positions of record @at */
 	uint64_t src; /* address of its first byte */
+	drx_u16 next; /* record @at + 1, or the last one */
 };
 
 __device__ inline uint64_t drx_begin_of(const struct drx_cursor *c, uint32_t i)
@@ -98,14 +99,26 @@ __device__ inline uint64_t drx_begin_of(const struct drx_cursor *c, uint32_t i)
 	return c->bias + drx_load<drx_u8>(c->records + 16ull * i + 8);
 }
 
-__device__ inline void drx_go(struct drx_cursor *c, uint32_t i)
+__device__ inline drx_u16 drx_record(const struct drx_cursor *c, uint32_t i)
 {
-	const drx_u16 record = drx_load<drx_u16>(c->records + 16ull * i);
+	return drx_load<drx_u16>(c->records + 16ull * i);
+}
 
+/* To @record, which is at @i. The next one is on its way while the payload of this
+ * one is worked on: going on then waits for no record. */
+__device__ inline void drx_take(struct drx_cursor *c, uint32_t i,
+				drx_u16 record)
+{
 	c->at = i;
 	c->begin = c->bias + record.y;
 	c->end = c->begin + (record.x >> 32);
 	c->src = c->source + (uint32_t)record.x;
+	c->next = drx_record(c, i + 1 < c->nr ? i + 1 : i);
+}
+
+__device__ inline void drx_go(struct drx_cursor *c, uint32_t i)
+{
+	drx_take(c, i, drx_record(c, i));
 }
 
 /* The last record from @at on that begins at @pos or before, else @at. */
@@ -129,7 +142,7 @@ __device__ inline void drx_advance(struct drx_cursor *c, uint64_t pos)
 {
 	if (pos < c->end || c->at + 1 == c->nr)
 		return;
-	drx_go(c, c->at + 1);
+	drx_take(c, c->at + 1, c->next);
 	if (pos >= c->end)
 		drx_find(c, pos);
 }
