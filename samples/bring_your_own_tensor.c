@@ -3,7 +3,7 @@
  * Receive into device memory that the program has already: a tensor of a framework,
  * or, as here, what plays its caching allocator.
  *
- *	bring_your_own_tensor NIC PORT devrx_kernels.fatbin
+ *	bring_your_own_tensor NIC|- PORT devrx_kernels.fatbin
  *
  * A NIC is given whole pages, and such an allocator cuts its blocks at 512 bytes:
  * the first try is refused with the cause "cuda-unaligned", the second takes the
@@ -95,7 +95,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	if (argc != 4) {
-		fprintf(stderr, "usage: bring_your_own_tensor NIC PORT "
+		fprintf(stderr, "usage: bring_your_own_tensor NIC|- PORT "
 				"devrx_kernels.fatbin\n");
 		return 2;
 	}

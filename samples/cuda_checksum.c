@@ -3,7 +3,7 @@
  * One TCP connection into a GPU's memory, and the CRC-32C of the stream, which the
  * GPU makes where the NIC has put the bytes. No byte of it meets the CPU.
  *
- *	cuda_checksum NIC PORT devrx_kernels.fatbin
+ *	cuda_checksum NIC|- PORT devrx_kernels.fatbin
  *
  * The kernels are in share/devrx once installed. cuda_receive.c is the receiver.
  */
@@ -71,8 +71,8 @@ int main(int argc, char **argv)
 	int rc;
 
 	if (argc != 4) {
-		fprintf(stderr,
-			"usage: cuda_checksum NIC PORT devrx_kernels.fatbin\n");
+		fprintf(stderr, "usage: cuda_checksum NIC|- PORT "
+				"devrx_kernels.fatbin\n");
 		return 2;
 	}
 	rc = cuda_open(&c.cu, argv[3]);

@@ -3,7 +3,7 @@
  * One TCP connection into a GPU's memory, which counts there how often each value
  * of a byte occurs.
  *
- *	cuda_histogram NIC PORT devrx_kernels.fatbin
+ *	cuda_histogram NIC|- PORT devrx_kernels.fatbin
  *
  * Prints 256 lines: the value, and how often. cuda_receive.c is the receiver.
  */
@@ -59,7 +59,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	if (argc != 4) {
-		fprintf(stderr, "usage: cuda_histogram NIC PORT "
+		fprintf(stderr, "usage: cuda_histogram NIC|- PORT "
 				"devrx_kernels.fatbin\n");
 		return 2;
 	}

@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -136,7 +137,7 @@ int cuda_receive(struct cuda *cu, struct devrx_memory *mem, const char *nic,
 	qo.ifname = nic;
 	qo.cause = ro.cause = cause;
 	rc = make_batches(&r, mem);
-	if (!rc)
+	if (!rc && strcmp(nic, "-"))
 		rc = devrx_queue_reserve(&queue, &qo);
 	if (!rc)
 		rc = devrx_receiver_open(&r.rx, mem, queue, &ro);

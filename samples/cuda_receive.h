@@ -15,8 +15,9 @@ typedef int (*cuda_work)(void *sample, const struct devrx_kernel_args *args,
 			 uint64_t end);
 
 /*
- * Receive one connection to TCP port @port into @mem. At the return all that was
- * started has ended. 0 or a negative errno, with @cause where devrx knows it.
+ * Receive one connection to TCP port @port into @mem: on the last queue of @nic, or
+ * where that is "-" by way of sockets (tier recv), which needs neither a NIC nor a
+ * privilege. At the return all that was started has ended. 0 or a negative errno, with @cause where devrx knows it.
  */
 int cuda_receive(struct cuda *cu, struct devrx_memory *mem, const char *nic,
 		 const char *port, cuda_work work, void *sample,

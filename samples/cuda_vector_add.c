@@ -3,7 +3,7 @@
  * A vector that arrives by TCP, plus one that the GPU has: out[i] = received[i] +
  * b[i], with b[i] = i, while the rest is still arriving.
  *
- *	cuda_vector_add NIC PORT devrx_kernels.fatbin cuda_vector_add.fatbin >OUT
+ *	cuda_vector_add NIC|- PORT devrx_kernels.fatbin cuda_vector_add.fatbin >OUT
  *
  * The peer sends 32-bit floats, little-endian, at most 8 Mi of them; OUT gets as
  * many. Fragments lie anywhere and cut numbers in two, so devrx_gather moves them
@@ -114,9 +114,9 @@ int main(int argc, char **argv)
 	int rc;
 
 	if (argc != 5) {
-		fprintf(stderr,
-			"usage: cuda_vector_add NIC PORT devrx_kernels.fatbin "
-			"cuda_vector_add.fatbin >OUT\n");
+		fprintf(stderr, "usage: cuda_vector_add NIC|- PORT "
+				"devrx_kernels.fatbin "
+				"cuda_vector_add.fatbin >OUT\n");
 		return 2;
 	}
 	rc = cuda_open(&v.cu, argv[3]);

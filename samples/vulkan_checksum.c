@@ -3,7 +3,7 @@
  * One TCP connection into a Vulkan device's memory; a shader makes the CRC-32C of
  * the stream where the NIC has put it.
  *
- *	vulkan_checksum NIC PORT devrx_crc32c.spv
+ *	vulkan_checksum NIC|- PORT devrx_crc32c.spv
  * The shader is devrx's own (in share/devrx once installed). A batch is a submission,
  * and goes back to the NIC when the timeline says that it is done.
  */
@@ -135,7 +135,7 @@ static int receive(struct checksum *c, const char *nic, int fd,
 
 	qo.ifname = nic;
 	qo.cause = ro.cause = cause;
-	rc = devrx_queue_reserve(&queue, &qo);
+	rc = strcmp(nic, "-") ? devrx_queue_reserve(&queue, &qo) : 0;
 	if (!rc)
 		rc = devrx_receiver_open(&rx, c->mem, queue, &ro);
 	/* What came before the receiver was there would not be in its memory. */
@@ -173,7 +173,7 @@ int main(int argc, char **argv)
 	int fd, rc, on = 1;
 
 	if (argc != 4) {
-		fprintf(stderr, "usage: vulkan_checksum NIC PORT SHADER.spv\n");
+		fprintf(stderr, "usage: vulkan_checksum NIC|- PORT SPV\n");
 		return 2;
 	}
 	addr.sin6_port = htons((uint16_t)atoi(argv[2]));

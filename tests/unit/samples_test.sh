@@ -87,7 +87,7 @@ for sample in cuda_checksum cuda_histogram cuda_vector_add bring_your_own_tensor
 	more=()
 	[[ $sample != cuda_vector_add ]] || more=("$build/samples/cuda_vector_add.fatbin")
 	result "$sample" "$(
-		runs 2 "usage: $sample NIC PORT devrx_kernels.fatbin" "$program"
+		runs 2 "usage: $sample NIC.- PORT devrx_kernels.fatbin" "$program"
 		runs 1 'no-such-nic' "$program" no-such-nic 0 "$kernels" "${more[@]}"
 		runs 1 'no-such-image: CUDA_ERROR' "$program" no-such-nic 0 no-such-image "${more[@]}"
 		DEVRX_FAKE_CUDA='devices=0' runs 1 'cuInit: CUDA_ERROR' "$program" no-such-nic 0 "$kernels" "${more[@]}"
