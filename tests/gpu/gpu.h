@@ -59,4 +59,7 @@ double ring_rate(Gpu &gpu);
  */
 int bench(Gpu &gpu, const char *json);
 
+/* Print what sample @name does for the stream in the file @path: 0, 1 or 2. */
+int print_sample(const char *name, const char *path);
+
 #endif

@@ -18,6 +18,7 @@ void usage(FILE *to)
 	fputs("usage: devrx-gpu-tests [--quick] [PART...]\n"
 	      "       devrx-gpu-tests --bench [--json FILE]\n"
 	      "       devrx-gpu-tests --machine\n"
+	      "       devrx-gpu-tests --cpu SAMPLE FILE\n"
 	      "\n"
 	      "On the first NVIDIA GPU (CUDA_VISIBLE_DEVICES chooses another "
 	      "one). Parts:\n"
@@ -32,6 +33,9 @@ void usage(FILE *to)
 	      "  --bench      ratios and rates, with their limits\n"
 	      "  --json FILE  and write them\n"
 	      "  --machine    say what GPU, driver and kernel there are\n"
+	      "  --cpu        print what a sample prints for the stream in a "
+	      "file, made by the\n"
+	      "               CPU; needs no GPU\n"
 	      "\n"
 	      "The exit code is 0 when all was right, 1 when something was "
 	      "wrong, 2 for a\n"
@@ -96,6 +100,8 @@ int main(int argc, char **argv)
 			usage(stdout);
 			return 0;
 		}
+		if (!strcmp(argv[i], "--cpu") && i + 2 < argc)
+			return print_sample(argv[i + 1], argv[i + 2]);
 		if (!strcmp(argv[i], "--bench")) {
 			with_bench = true;
 		} else if (!strcmp(argv[i], "--quick")) {

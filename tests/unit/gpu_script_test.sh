@@ -42,6 +42,7 @@ program() {
 		#!/bin/sh
 		case "\$*" in
 		--machine) echo "zcrx: Linux 1.2 has none"; echo "gpu: Some GPU at 0000:01:00.0, and so on"; exit ${3:-0} ;;
+		--cpu*) echo "\$2" ;;
 		--bench*) echo "| memcpy | 1 GB/s | | |"; echo "{}" >"\$3"; exit $2 ;;
 		*) echo "ok gpu/one"; echo "skip gpu/two: why"; exit $1 ;;
 		esac
@@ -78,6 +79,26 @@ program 0 139
 result crash-of-the-benchmark "$(expect 1 'memcpy' "$run")"
 program 0 3
 result no-bench "$(expect 0 'report:' "$run" --no-bench)"
+
+# A sample that says this to stderr, prints that, and ends so.
+sample() {
+	mkdir -p "$tmp/alone/samples"
+	printf '#!/bin/sh\necho "%s" >&2\necho %s\nexit %s\n' "$1" "$2" "$3" >"$tmp/alone/samples/cuda_checksum"
+	chmod +x "$tmp/alone/samples/cuda_checksum"
+}
+program 0 0
+result sample-not-built "$(expect 0 'skip gpu/cuda_checksum: not built' "$run")"
+sample ready cuda_checksum 0
+result sample-right "$(expect 0 $'\nok gpu/cuda_checksum' "$run")"
+sample ready nonsense 0
+result sample-wrong "$(expect 1 'not ok gpu/cuda_checksum' "$run")"
+sample ready cuda_checksum 1
+result sample-fails "$(expect 1 'not ok gpu/cuda_checksum' "$run")"
+sample 'no driver' cuda_checksum 0
+result sample-never-ready "$(expect 1 '# no driver' "$run")"
+sample 'io_uring is switched off' '' 1
+result sample-without-io-uring "$(expect 0 'skip gpu/cuda_checksum: io_uring is switched off' "$run")"
+rm -r "$tmp/alone/samples"
 
 program 0 0
 result pack "$(
