@@ -108,7 +108,8 @@ bool drx_recover_keep(struct devrx_receiver *rx, struct drx_slot *slot)
 	struct drx_recover *r = &rx->recover;
 	struct drx_place *place = &r->places[slot_index(rx, slot)];
 
-	if (!place->token || drx_slot_expired(place->token) != slot->token)
+	/* 0 is no slot's. */
+	if (drx_slot_expired(place->token) != slot->token)
 		return false;
 	if (r->nr_out)
 		r->nr_out--;
