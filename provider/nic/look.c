@@ -92,6 +92,9 @@ int drx_parse_rings(const void *msg, size_t len, void *arg)
 	ret = drx_nl_get_u32(tb[DRX_ETHTOOL_A_RINGS_HDS_THRESH], &thresh);
 	if (ret)
 		return ret;
+	ret = drx_nl_get_u32(tb[DRX_ETHTOOL_A_RINGS_RX], &look->rx_ring);
+	if (ret)
+		return ret;
 
 	look->hds_thresh = thresh;
 	look->split_support = DRX_SPLIT_NONE;

@@ -29,6 +29,7 @@ struct drx_look {
 	uint32_t max_queues; /* rx queues the driver allocated; 0: unknown */
 	uint32_t hds_thresh; /* UINT32_MAX: not reported */
 	uint32_t napi_id; /* 0: unknown */
+	uint32_t rx_ring; /* entries of its ring; 0: unknown */
 	enum drx_split_support split_support;
 	enum devrx_data_split data_split;
 	enum devrx_queue_user user;

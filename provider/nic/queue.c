@@ -265,6 +265,7 @@ int devrx_queue_info(const struct devrx_queue *q, struct devrx_queue_info *ret)
 	info.hds_thresh = look.hds_thresh;
 	info.napi_id = look.napi_id;
 	info.user = look.user;
+	info.rx_ring = look.rx_ring;
 	info.xdp = look.xdp != XDP_ATTACHED_NONE;
 	memcpy(info.ifname, look.ifname, sizeof(info.ifname));
 	memcpy(info.driver, look.driver, sizeof(info.driver));
