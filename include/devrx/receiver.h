@@ -46,6 +46,26 @@
  * them. What it needs is a provider that can read and write; without it the
  * connection ends at once.
  *
+ * Holding fragments: on tier zcrx-device, and on zcrx-host where the memory is the
+ * area, an area that has no free chunk makes the NIC drop packets, and TCP then
+ * waits for seconds. So before that, connections of which you hold much are paused:
+ * nothing more of them comes, TCP's window closes, and they go on when enough was
+ * released. One that holds more than its share is paused alone, the others go on;
+ * and if fragments of all of them, or of some that have ended, fill the area up to
+ * the last mark, all are paused. devrx_receiver_wait() says -ENOBUFS once for each
+ * time (cause "held-by-caller").
+ * The area has to have room for what you hold, for the NIC's ring (rx_ring in
+ * struct devrx_queue_info), for a chunk for each of cq_entries, which the kernel
+ * may bring in one go, and for the sockets' receive buffers. These grow by
+ * themselves, to 32 MiB as Linux is set up; so devrx_receiver_add() limits them to
+ * a part of the area (SO_RCVBUF, SO_BUF_LOCK), but to no less than they are, 128
+ * KiB at first, and leaves those alone that you have set. Where the area is too
+ * small for all that, drops are possible, and cause "area-short" says so
+ * (devrx_receiver_cause() after open or add, which return 0; area_short in struct
+ * devrx_receiver_stats). Sizing: one connection may hold 5/8 of what the ring
+ * leaves; among many, one may hold a quarter before it is paused. On the other
+ * tiers, what you hold keeps nobody's packets out.
+ *
  * Sockets: TCP over IPv4 or IPv6, connected or accepted, without O_NONBLOCK,
  * borrowed from the caller. After devrx_receiver_add() nobody else may read from
  * the socket until its last fragment came; writing to it is free. On tier recv any
@@ -104,6 +124,9 @@ enum devrx_tier {
 /* Ask for IORING_SETUP_CQE_MIXED (Linux 6.18) instead of CQE32: half the
  * completion memory for anything that is not data. */
 #define DEVRX_RECEIVER_F_CQE_MIXED (1u << 0)
+/* Never pause a connection, and leave its receive buffer alone: see "Holding
+ * fragments" above. */
+#define DEVRX_RECEIVER_F_NO_FLOW_CONTROL (1u << 1)
 
 /**
  * struct devrx_receiver_opts - how to receive
@@ -119,9 +142,10 @@ enum devrx_tier {
  * @max_fragments: fragments out at once, 0 for one per chunk (at least 4096,
  *      at most 1048576; never more than there are chunks on tier recv and where
  *      the provider writes)
- * @cq_entries: data completions that fit in the queue, 0 for 4096, at most
- *      32768; a small one costs re-arming (see overflows in struct
- *      devrx_receiver_stats), never data
+ * @cq_entries: data completions that fit in the queue, at most 32768; 0 for 4096,
+ *      or where fragments may be held up (see "Holding fragments") for an eighth
+ *      of the chunks if that is less, but at least 64; a small one costs
+ *      re-arming (see overflows in struct devrx_receiver_stats), never data
  * @bind_timeout_ms: how long to wait for a queue that still belongs to a
  *      receiver being torn down, 0 for 2000
  * @flags: DEVRX_RECEIVER_F_*; unknown bits are refused, and on tier recv all
@@ -260,6 +284,12 @@ struct devrx_receiver_info {
  * @bytes_drained: of it, fetched out of the sockets; bytes_copied has those that
  *      were delivered, and those that came behind them to make a place
  * @unrecovered: connections that ended with -EBADMSG
+ * @stalls: times a connection was paused because fragments were held
+ * @stall_ns: time in which at least one was
+ * @paused: connections that are, now
+ * @rcvbufs_limited: connections added whose sockets' receive buffers were limited
+ * @area_short: times that open and add found the area too small for the NIC's ring
+ *      and the receive buffers
  *
  * Since: 0.1
  */
@@ -283,6 +313,11 @@ struct devrx_receiver_stats {
 	uint64_t drains;
 	uint64_t bytes_drained;
 	uint64_t unrecovered;
+	uint64_t stalls;
+	uint64_t stall_ns;
+	uint64_t paused;
+	uint64_t rcvbufs_limited;
+	uint64_t area_short;
 };
 
 /**
@@ -358,7 +393,9 @@ DEVRX_API int devrx_receiver_open(struct devrx_receiver **ret,
  *      fragment came
  * @user: comes back in each of its fragments
  *
- * The receive starts with the next devrx_receiver_wait().
+ * The receive starts with the next devrx_receiver_wait(). The growth of the socket's
+ * receive buffer may be limited ("Holding fragments" above), and stays so when the
+ * connection is removed.
  *
  * Context: may allocate.
  * Return: 0; -EBADF (not a descriptor); -EINVAL (cause "socket-nonblocking":
@@ -413,8 +450,10 @@ DEVRX_API int devrx_receiver_remove(struct devrx_receiver *rx, int sockfd);
  *   -ENOBUFS  nothing was delivered, and nothing can be before fragments are
  *             released: all of max_fragments are out (less those that are
  *             kept for payload around the queue), or every connection waits
- *             for a chunk of a host area, or for a place. Not while some are behind a
- *             fence: then it waits for that;
+ *             for a chunk of a host area, or for a place, or is paused (cause
+ *             "held-by-caller"). Also, once, where some were paused and
+ *             there is nothing of the others at the moment. Not while some
+ *             are behind a fence: then it waits for that;
  *   -ENOTCONN no connection is added, and none of the ended ones has its last
  *             fragment still to come: there is nothing to wait for, whatever
  *             fences are pending (devrx_receiver_poll_fences());

@@ -71,6 +71,8 @@ void drx_conn_ended(struct devrx_receiver *rx, struct drx_conn *conn, int res)
 			       "the kernel ended a receive with data in its "
 			       "last completion");
 		drx_conn_end(rx, conn, -EPROTO);
+	} else if (drx_flow_ended(rx, conn, res)) {
+		/* cancelled to be paused, and it is */
 	} else if (res == -ENOSPC) {
 		rx->stats.overflows++;
 		drx_conn_enter(rx, conn, DRX_CONN_TO_ARM);
@@ -169,7 +171,7 @@ int drx_conn_cancel(struct devrx_receiver *rx, const struct drx_conn *conn)
 	if (!sqe)
 		return -EBUSY;
 	io_uring_prep_cancel64(sqe, drx_conn_armed_ud(conn), 0);
-	sqe->user_data = DRX_UD_IGNORE;
+	sqe->user_data = DRX_UD_CANCEL | conn->user_data;
 	return 0;
 }
 

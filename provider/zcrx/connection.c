@@ -7,6 +7,7 @@
  *	         +---------+  a full completion queue, a signal: armed again
  *	         ^         v
  *	         +-- STARVED  a host area had no chunk: after the next release
+ *	         +-- PAUSED   the caller holds much: after enough releases (flow.c)
  *
  * Payload in kernel memory makes it come back with a backlog, see recover.h. An
  * end behind one is LAST before it is ENDING.
@@ -42,8 +43,8 @@ static void conn_new_generation(struct drx_conn *conn, uint32_t idx)
 	conn->user_data = (generation & DRX_UD_GENERATION_MASK) << 32 | idx;
 }
 
-static void list_push(struct devrx_receiver *rx, struct drx_conn_list *list,
-		      struct drx_conn *conn)
+void drx_conn_push(struct devrx_receiver *rx, struct drx_conn_list *list,
+		   struct drx_conn *conn)
 {
 	uint32_t idx = conn_index(rx, conn);
 
@@ -90,14 +91,18 @@ void drx_conn_enter(struct devrx_receiver *rx, struct drx_conn *conn,
 	conn->state = (uint8_t)state;
 	switch (state) {
 	case DRX_CONN_TO_ARM:
-		list_push(rx, &rx->to_arm, conn);
+		drx_conn_push(rx, &rx->to_arm, conn);
 		break;
 	case DRX_CONN_STARVED:
-		list_push(rx, &rx->starved, conn);
+		drx_conn_push(rx, &rx->starved, conn);
 		rx->nr_starved++;
 		break;
 	case DRX_CONN_ENDING:
-		list_push(rx, &rx->ending, conn);
+		drx_conn_push(rx, &rx->ending, conn);
+		break;
+	case DRX_CONN_PAUSED:
+		drx_conn_push(rx, &rx->paused, conn);
+		drx_flow_pause(rx);
 		break;
 	case DRX_CONN_ARMED:
 	case DRX_CONN_LAST:
@@ -113,6 +118,9 @@ void drx_conn_leave(struct devrx_receiver *rx, struct drx_conn *conn)
 	} else if (conn->state == DRX_CONN_STARVED) {
 		list_unlink(rx, &rx->starved, conn);
 		rx->nr_starved--;
+	} else if (conn->state == DRX_CONN_PAUSED) {
+		list_unlink(rx, &rx->paused, conn);
+		drx_flow_resume(rx);
 	}
 }
 
@@ -234,6 +242,7 @@ int devrx_receiver_add(struct devrx_receiver *rx, int sockfd, uint64_t user)
 	}
 	rx->stats.connections++;
 	rx->stats.connections_total++;
+	drx_rcvbuf_add(rx, conn);
 	return 0;
 }
 
@@ -255,6 +264,7 @@ int devrx_receiver_remove(struct devrx_receiver *rx, int sockfd)
 	switch ((enum drx_conn_state)conn->state) {
 	case DRX_CONN_TO_ARM:
 	case DRX_CONN_STARVED:
+	case DRX_CONN_PAUSED:
 		drx_conn_leave(rx, conn);
 		drx_conn_end(rx, conn, -ECANCELED);
 		break;
@@ -279,4 +289,5 @@ void drx_conn_free(struct devrx_receiver *rx, struct drx_conn *conn)
 	conn->next = rx->free_conn;
 	rx->free_conn = conn_index(rx, conn);
 	rx->stats.connections--;
+	drx_rcvbuf_remove(rx, conn);
 }

@@ -16,6 +16,7 @@
 struct drx_ifq_queue {
 	uint32_t ifindex;
 	uint32_t index;
+	uint32_t ring; /* entries of the NIC's ring; 0: unknown */
 };
 
 /*

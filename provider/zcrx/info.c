@@ -25,6 +25,8 @@ int devrx_receiver_stats(const struct devrx_receiver *rx,
 
 	own.fragments_out = drx_fragments_out(rx);
 	own.fragments_fenced = rx->fences.nr;
+	own.stall_ns = drx_flow_stall_ns(rx);
+	own.paused = rx->flow.nr_paused;
 	/* The kernel adds to it at any time; a torn read is impossible for an
 	 * aligned word and nothing else hangs on its value. */
 	if (rx->frag_flags[0] & DEVRX_FRAGMENT_COPIED)

@@ -27,6 +27,7 @@
 /* Of a mixed queue: in one with two entries a short completion leaves no two
  * side by side, and no data would ever fit again. */
 #define CQ_ENTRIES_MIXED_MIN 2u
+#define CQ_ENTRIES_FLOW_MIN 64u
 #define BIND_TIMEOUT_MS_DEFAULT 2000u
 #define FRAGMENTS_DEFAULT_MIN 4096u
 #define FRAGMENTS_MAX (1u << 20)
@@ -57,7 +58,10 @@ static int check_opts(const struct devrx_receiver_opts *opts, bool recv,
 		      const struct devrx_features *features,
 		      struct devrx_cause *cause)
 {
-	if (opts->flags & ~DEVRX_RECEIVER_F_CQE_MIXED || opts->reserved)
+	const uint32_t known =
+		DEVRX_RECEIVER_F_CQE_MIXED | DEVRX_RECEIVER_F_NO_FLOW_CONTROL;
+
+	if (opts->flags & ~known || opts->reserved)
 		return drx_fail(cause, -EINVAL, "opts-invalid", NULL,
 				"a flag is unknown or a reserved member is not "
 				"zero");
@@ -69,10 +73,11 @@ static int check_opts(const struct devrx_receiver_opts *opts, bool recv,
 		return drx_fail(cause, -EINVAL, "opts-invalid", NULL,
 				"cq_entries is %" PRIu32 ", the most is %u",
 				opts->cq_entries, CQ_ENTRIES_MAX);
-	if (opts->flags & DEVRX_RECEIVER_F_CQE_MIXED && recv)
+	if (opts->flags && recv)
 		return drx_fail(cause, -EINVAL, "opts-invalid", NULL,
-				"DEVRX_RECEIVER_F_CQE_MIXED needs a queue: "
-				"the completions of tier recv are all small");
+				"a flag needs a queue: the completions of tier "
+				"recv are all small, and its sockets control "
+				"the flow themselves");
 	if (opts->flags & DEVRX_RECEIVER_F_CQE_MIXED &&
 	    !(features->flags & DEVRX_FEATURE_CQE_MIXED))
 		return drx_fail(cause, -EOPNOTSUPP, "cqe-mixed-missing",
@@ -82,12 +87,26 @@ static int check_opts(const struct devrx_receiver_opts *opts, bool recv,
 	return 0;
 }
 
+/*
+ * What the kernel puts into the queue in one go, while sockets fill up again, no
+ * mark can stop: under flow control no more than an eighth of the area.
+ */
+static uint32_t cq_default(const struct devrx_receiver *rx)
+{
+	uint32_t cq = CQ_ENTRIES_DEFAULT;
+
+	while (rx->flow.seen && cq > CQ_ENTRIES_FLOW_MIN &&
+	       cq > rx->info.nr_chunks / 8)
+		cq /= 2;
+	return cq;
+}
+
 static int setup_ring(struct devrx_receiver *rx, bool recv,
 		      const struct devrx_receiver_opts *opts,
 		      struct devrx_cause *cause)
 {
 	bool mixed = opts->flags & DEVRX_RECEIVER_F_CQE_MIXED;
-	uint32_t cq = opts->cq_entries ? opts->cq_entries : CQ_ENTRIES_DEFAULT;
+	uint32_t cq = opts->cq_entries ? opts->cq_entries : cq_default(rx);
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_SINGLE_ISSUER |
 			 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
@@ -205,6 +224,7 @@ int drx_receiver_open_tier(struct devrx_receiver **ret,
 	rx->wake_fd = -1;
 	drx_conn_list_init(&rx->to_arm);
 	drx_conn_list_init(&rx->starved);
+	drx_conn_list_init(&rx->paused);
 	drx_conn_list_init(&rx->ending);
 	rx->info = (struct devrx_receiver_info){
 		.tier = area.tier,
@@ -239,9 +259,19 @@ int drx_receiver_open_tier(struct devrx_receiver **ret,
 		err = drx_fail_os(opts->cause, err, "allocating");
 		goto err_fences;
 	}
+	/* With staging no fragment holds a chunk of the area. */
+	if (queue && !rx->slots_are_chunks &&
+	    !(opts->flags & DEVRX_RECEIVER_F_NO_FLOW_CONTROL)) {
+		err = drx_flow_init(rx, queue->ring);
+		if (err) {
+			err = drx_fail_os(opts->cause, err, "allocating");
+			goto err_recover;
+		}
+	}
 	err = setup_ring(rx, recv, opts, opts->cause);
 	if (err)
-		goto err_recover;
+		goto err_flow;
+	drx_flow_opened(rx);
 	if (recv)
 		err = drx_recv_register(&rx->recv, &rx->ring, ops, &area,
 					opts->cause);
@@ -256,6 +286,8 @@ int drx_receiver_open_tier(struct devrx_receiver **ret,
 
 err_ring:
 	ops->exit(&rx->ring);
+err_flow:
+	drx_flow_fini(&rx->flow);
 err_recover:
 	drx_recover_fini(rx);
 err_fences:
@@ -339,6 +371,7 @@ int devrx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 	}
 	queue.ifindex = info.ifindex;
 	queue.index = info.index;
+	queue.ring = info.rx_ring;
 	err = drx_receiver_open(ret, mem, q, &queue, &own, &features,
 				&drx_uring_kernel);
 	if (err)
@@ -397,6 +430,7 @@ int devrx_receiver_close(struct devrx_receiver *rx, uint32_t flags)
 		drx_queue_unbind(rx->q);
 	if (rx->bound)
 		drx_memory_unbind(rx->mem);
+	drx_flow_fini(&rx->flow);
 	drx_recover_fini(rx);
 	drx_stage_fini(&rx->stage);
 	drx_fences_fini(&rx->fences);

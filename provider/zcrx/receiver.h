@@ -12,6 +12,7 @@
  *	release.c	fragments become refill entries
  *	fences.c	... when a device is done with them
  *	recover.c, spares.c	payload that the kernel could not place
+ *	flow.c, rcvbuf.c	what the caller and the sockets may hold
  *	recv_open.c, recv.c	what is different on tier recv
  *	stage.c, upload.c	... where the memory's provider has to write
  */
@@ -25,6 +26,7 @@
 #include <devrx/receiver.h>
 
 #include "zcrx/fences.h"
+#include "zcrx/flow.h"
 #include "zcrx/ifq.h"
 #include "zcrx/recover.h"
 #include "zcrx/recv.h"
@@ -42,6 +44,7 @@ enum drx_conn_state {
 	DRX_CONN_ARMED, /* its receive is in the kernel */
 	DRX_CONN_STARVED, /* on the list starved, until a release */
 	DRX_CONN_LAST, /* it has ended; its backlog comes first */
+	DRX_CONN_PAUSED, /* on the list paused, until enough is released */
 	DRX_CONN_ENDING, /* on the list ending: its last fragment is due */
 };
 
@@ -57,8 +60,11 @@ enum drx_conn_state {
  *	payload around the queue
  * @empty_rounds: times it was empty since, with nothing delivered and nothing out
  * @removed: devrx_receiver_remove() was called
+ * @pausing: with ARMED, its receive is being cancelled (flow.c)
  * @steals: it is armed, or was last, so that what comes goes to the backlog
+ * @rcvbuf: what its socket may hold, in units of 64 KiB (rcvbuf.c)
  * @stolen: bytes that came so
+ * @held: chunks that were out at the last look (flow.c)
  * @backlog: what comes before anything that is still to be received, or NULL
  */
 struct drx_conn {
@@ -70,10 +76,13 @@ struct drx_conn {
 	int32_t fd;
 	int16_t error;
 	uint8_t state;
-	bool removed;
+	bool removed : 1;
+	bool pausing : 1;
 	uint8_t empty_rounds;
 	bool steals;
+	uint16_t rcvbuf;
 	uint32_t stolen;
+	uint32_t held;
 	struct drx_backlog *backlog;
 }; /* from index to address is one shift */
 static_assert(sizeof(struct drx_conn) == 64, "a power of two");
@@ -86,7 +95,7 @@ struct drx_conn_list {
 
 /*
  * user_data of a receive: index (low half) and generation of its connection. Bit
- * 63 marks what needs no answer (cancellations), bit 62 is DRX_UD_STEAL.
+ * 63 marks what is no receive, bit 62 is DRX_UD_STEAL; both: its cancellation.
  */
 #define DRX_UD_IGNORE (UINT64_C(1) << 63)
 #define DRX_UD_GENERATION_MASK UINT32_C(0x3fffffff)
@@ -94,6 +103,7 @@ struct drx_conn_list {
  * bytes with one receive. */
 #define DRX_UD_STEAL (UINT64_C(1) << 62)
 #define DRX_STEAL_LEN (UINT32_C(64) << 10)
+#define DRX_UD_CANCEL (DRX_UD_IGNORE | DRX_UD_STEAL)
 
 struct devrx_receiver {
 	/* Each wait and release. */
@@ -116,12 +126,14 @@ struct devrx_receiver {
 	struct drx_upload upload;
 	struct drx_fences fences;
 	struct drx_recover recover;
+	struct drx_flow flow; /* tiers zcrx-device and zcrx-host */
 	struct devrx_receiver_stats stats;
 
 	/* When a connection begins or ends. */
 	struct drx_conn_list to_arm;
 	struct drx_conn_list starved;
 	uint64_t nr_starved; /* on that list */
+	struct drx_conn_list paused;
 	struct drx_conn_list ending;
 	uint32_t free_conn;
 	uint32_t *by_fd; /* connection of a descriptor, or DRX_NONE */
@@ -163,6 +175,22 @@ static inline uint64_t drx_place_of(const struct devrx_receiver *rx,
 		       slot->chunk & ~DRX_ZCRX_AREA_MASK;
 }
 
+/* info.c */
+/* Delivered and not given back. */
+uint64_t drx_fragments_out(const struct devrx_receiver *rx);
+
+/* Is a mark near, or is it time to look whether one still is? */
+static inline bool drx_flow_due(const struct devrx_receiver *rx)
+{
+	const struct drx_flow *flow = &rx->flow;
+
+	return flow->seen &&
+	       (flow->dirty ||
+		(rx->stats.fragments >= flow->look_fragments &&
+		 drx_fragments_out(rx) >= flow->fair) ||
+		rx->stats.released + rx->stats.lost >= flow->look_given);
+}
+
 /* The connection that @user_data names, or NULL where it ended before. */
 static inline struct drx_conn *drx_conn_of(struct devrx_receiver *rx,
 					   uint64_t user_data)
@@ -198,12 +226,10 @@ int drx_receiver_open_tier(struct devrx_receiver **ret,
 			   const struct devrx_features *features,
 			   const struct drx_uring_ops *ops);
 
-/* info.c */
-/* Delivered and not given back. */
-uint64_t drx_fragments_out(const struct devrx_receiver *rx);
-
 /* connection.c */
 void drx_conn_list_init(struct drx_conn_list *list);
+void drx_conn_push(struct devrx_receiver *rx, struct drx_conn_list *list,
+		   struct drx_conn *conn);
 struct drx_conn *drx_conn_pop(struct devrx_receiver *rx,
 			      struct drx_conn_list *list);
 /* Put @conn on the list that goes with @state. */

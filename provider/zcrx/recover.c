@@ -202,14 +202,17 @@ int64_t drx_recover_wait(struct devrx_receiver *rx, int64_t end)
 	struct drx_recover *r = &rx->recover;
 	struct drx_backlog *b;
 	int64_t due;
+	bool wait;
 
 	for (b = r->first; b; b = b->next) {
 		due = b->since + r->timeout_ns;
-		/* Where something can become a spare, it is the caller's turn. */
-		b->late = !r->nr_out && now_ns() >= due;
+		/* Where something can become a spare, or must be released
+		 * before the connection goes on, it is the caller's turn. */
+		wait = r->nr_out || rx->conns[b->conn].state == DRX_CONN_PAUSED;
+		b->late = !wait && now_ns() >= due;
 		if (b->late)
 			end = 0;
-		else if (!r->nr_out && (end < 0 || due < end))
+		else if (!wait && (end < 0 || due < end))
 			end = due;
 	}
 	return end;

@@ -29,10 +29,13 @@
 /*
  * @token: of the fragment that is out; or of the next one, with DRX_SLOT_IDLE
  * @chunk: what to hand to the refill ring
+ * @user_data: of the receive that it came from; zcrx only
  */
 struct drx_slot {
 	uint64_t token;
 	uint64_t chunk;
+	uint64_t user_data;
+	uint64_t pad; /* from index to address is one shift */
 };
 
 /*
@@ -78,6 +81,12 @@ static inline struct drx_slot *drx_slot_find(struct drx_slots *s,
 	struct drx_slot *slot = &s->slot[token & s->mask];
 
 	return __builtin_expect(slot->token == token, 1) ? slot : NULL;
+}
+
+/* Is @slot, of index @idx, out? */
+static inline bool drx_slot_is_out(const struct drx_slot *slot, uint32_t idx)
+{
+	return (slot->token & DRX_SLOT_INDEX_MASK) == idx;
 }
 
 /* What a slot's word becomes when the fragment of @token is released. */

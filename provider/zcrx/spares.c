@@ -153,6 +153,7 @@ static unsigned int deliver_one(struct devrx_receiver *rx,
 		return 0;
 	}
 	(void)spare_pop(r);
+	slot->user_data = conn->user_data;
 	*frag = (struct devrx_fragment){
 		.offset = off,
 		.position = conn->position,

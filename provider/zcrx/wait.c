@@ -81,7 +81,9 @@ reap_run(struct devrx_receiver *rx, const struct io_uring_cqe *cqe,
 
 #pragma GCC unroll 4
 	for (n = 0; n < max; n++, frag++, cqe += 2) {
-		struct drx_conn *conn = &conns[cqe->user_data & conn_mask];
+		const uint64_t user_data = cqe->user_data;
+		struct drx_conn *conn = &conns[user_data & conn_mask];
+		struct drx_slot *slot = top[-1];
 		const uint64_t off = offset_of(cqe);
 		const uint32_t len = (uint32_t)cqe->res;
 
@@ -90,7 +92,9 @@ reap_run(struct devrx_receiver *rx, const struct io_uring_cqe *cqe,
 		frag->offset = off;
 		frag->position = conn->position;
 		frag->user = conn->user;
-		frag->token = drx_slot_fill(*--top, off | area_token);
+		slot->user_data = user_data;
+		frag->token = drx_slot_fill(slot, off | area_token);
+		top--;
 		frag->length = len;
 		/* flags and error in one store, which the compiler misses. */
 		memcpy(&frag->flags, &flags, sizeof(flags));
@@ -116,9 +120,13 @@ reap_other(struct devrx_receiver *rx, const struct io_uring_cqe *cqe, bool wide)
 	uint64_t off = data ? offset_of(cqe) : 0;
 	bool inside = data && off + (uint32_t)cqe->res <= rx->area_len;
 
-	if (cqe->user_data & DRX_UD_IGNORE ||
-	    cqe->flags & DRX_IORING_CQE_F_SKIP)
+	if (cqe->flags & DRX_IORING_CQE_F_SKIP)
 		return true;
+	if (cqe->user_data & DRX_UD_IGNORE) {
+		if (cqe->user_data & DRX_UD_STEAL)
+			drx_flow_cancelled(rx, cqe->user_data, cqe->res);
+		return true;
+	}
 	if (inside && conn && conn->state == DRX_CONN_ARMED && conn->steals)
 		return drx_recover_steal(rx, conn, off, (uint32_t)cqe->res);
 	if (inside) /* of a connection that is there, but no slot is free */
@@ -303,7 +311,7 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 					       int64_t timeout_ns)
 {
 	int64_t deadline = timeout_ns, nap = FENCE_NAP_NS, end;
-	bool fenced, stuck;
+	bool fenced, stuck, tell;
 	unsigned int got;
 	int err;
 
@@ -320,13 +328,20 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 			return -ENOBUFS;
 		if (!rx->stats.connections)
 			return -ENOTCONN;
+		if (drx_flow_due(rx))
+			drx_flow_look(rx);
 		stuck = !rx->slots.nr_free ||
-			rx->nr_starved == rx->stats.connections;
+			rx->nr_starved + rx->flow.nr_paused ==
+				rx->stats.connections;
 		if (stuck && !fenced)
-			return -ENOBUFS;
+			return rx->flow.nr_paused ? drx_flow_tell(rx) :
+						    -ENOBUFS;
 		end = fenced && deadline ? nap_end(deadline, &nap) : deadline;
 		if (__builtin_expect(rx->recover.first != NULL, 0))
 			end = drx_recover_wait(rx, end);
+		tell = rx->flow.tell && !fenced;
+		if (tell)
+			end = 0; /* unless something comes at once */
 		if (stuck) {
 			err = end ? sleep_until(end) : 0;
 		} else {
@@ -340,6 +355,8 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 			got = collect(rx, frags, n);
 		if (got)
 			return (int)got;
+		if (tell && !err)
+			return drx_flow_tell(rx);
 		if (err == -ETIME && end != deadline)
 			continue; /* a nap is over, not the wait */
 		if (!err && !timeout_ns && rx->wake_fd >= 0 &&

@@ -57,6 +57,6 @@ void drx_wake_clear(const struct devrx_receiver *rx)
  */
 bool drx_wake_unfinished(const struct devrx_receiver *rx)
 {
-	return rx->to_arm.head != DRX_NONE ||
+	return rx->to_arm.head != DRX_NONE || rx->flow.dirty ||
 	       IO_URING_READ_ONCE(*rx->ring.sq.kflags) & IORING_SQ_TASKRUN;
 }

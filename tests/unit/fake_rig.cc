@@ -140,6 +140,7 @@ Rig::Rig(struct devrx_memory *memory, uint64_t seed) : fake(seed), mem(memory)
 	fake_read_errors.clear();
 	fake_write_errors.clear();
 	opts.cause = &cause;
+	opts.cq_entries = 4096; /* most tests are not about a full one */
 }
 
 Rig::~Rig()
@@ -156,7 +157,7 @@ Rig::~Rig()
 
 int Rig::open()
 {
-	const struct drx_ifq_queue queue = { 3, 1 };
+	const struct drx_ifq_queue queue = { 3, 1, ring };
 
 	fake.make_current();
 	return drx_receiver_open(&rx, mem, nullptr,

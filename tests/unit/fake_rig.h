@@ -55,6 +55,7 @@ class Rig
 	struct devrx_features features = fake_features();
 	struct devrx_cause cause = {};
 	bool copied = false; /* what comes shall say so */
+	uint32_t ring = 0; /* of the NIC, as it tells */
 
 	/* On a queue, but for tier zcrx-copy. */
 	int open();

@@ -134,7 +134,7 @@ template <uint32_t mask> void without(Rig &rig)
 }
 
 const Bad bad_opens[] = {
-	{ "UnknownFlag", [](Rig &r) { r.opts.flags = 2; }, -EINVAL,
+	{ "UnknownFlag", [](Rig &r) { r.opts.flags = 4; }, -EINVAL,
 	  "opts-invalid" },
 	{ "HighFlag", [](Rig &r) { r.opts.flags = 0x80000001; }, -EINVAL,
 	  "opts-invalid" },
@@ -643,7 +643,7 @@ TEST(Open, KeepsNvidiaMemoryAwayFromWhatIsNoPciDevice)
 		int err;
 	} cases[] = { { "cuda", "nic-not-pci", -EOPNOTSUPP },
 		      { "fake", "", 0 } };
-	const struct drx_ifq_queue queue = { if_nametoindex("lo"), 0 };
+	const struct drx_ifq_queue queue = { if_nametoindex("lo"), 0, 0 };
 	const devrx_features features = fake_features();
 
 	for (const auto &c : cases)

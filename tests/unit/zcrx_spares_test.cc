@@ -24,7 +24,7 @@ TEST(Spares, AreLimitedAndGivenBack)
 	rig.must_open();
 	ASSERT_EQ(rig.rx->recover.reserve, 4u);
 	const int fd = rig.added(), other = rig.added();
-	rig.fake.send(other, 200 * 4096);
+	rig.fake.send(other, 180 * 4096);
 	while (rig.wait(&frags, 64, 0) > 0)
 		held.insert(held.end(), frags.begin(), frags.end());
 	rig.fake.send_copied(fd, 3 << 20);
