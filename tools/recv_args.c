@@ -24,6 +24,7 @@ const char recv_help[] =
 	"  --chunk SIZE        in chunks of this size (default one page, "
 	"without\n"
 	"                      --nic 64K)\n"
+	"  --chunk-max SIZE    ... or the next smaller one that can be had\n"
 	"  --tier TIER         best, or exactly this one: zcrx-device, "
 	"zcrx-host,\n"
 	"                      without --nic recv, zcrx-copy\n"
@@ -53,6 +54,7 @@ enum {
 	OPT_SIZE,
 	OPT_HUGETLB,
 	OPT_CHUNK,
+	OPT_CHUNK_MAX,
 	OPT_TIER,
 	OPT_LISTEN,
 	OPT_CONNECTIONS,
@@ -74,6 +76,7 @@ static const struct option options[] = {
 	{ "size", required_argument, NULL, OPT_SIZE },
 	{ "hugetlb", no_argument, NULL, OPT_HUGETLB },
 	{ "chunk", required_argument, NULL, OPT_CHUNK },
+	{ "chunk-max", required_argument, NULL, OPT_CHUNK_MAX },
 	{ "tier", required_argument, NULL, OPT_TIER },
 	{ "listen", required_argument, NULL, OPT_LISTEN },
 	{ "connections", required_argument, NULL, OPT_CONNECTIONS },
@@ -165,9 +168,13 @@ static const char *parse_value(int c, struct recv_opts *opts)
 			       NULL :
 			       "a size like 64M";
 	case OPT_CHUNK:
+	case OPT_CHUNK_MAX:
 		if (!arg_size(optarg, &n) || !n || n > UINT32_MAX)
 			return "a size like 4K";
 		opts->chunk_len = (uint32_t)n;
+		opts->receiver_flags &= ~DEVRX_RECEIVER_F_CHUNK_AT_MOST;
+		if (c == OPT_CHUNK_MAX)
+			opts->receiver_flags |= DEVRX_RECEIVER_F_CHUNK_AT_MOST;
 		return NULL;
 	case OPT_TIER:
 		return parse_tier(optarg, &opts->tier) ?
@@ -221,7 +228,7 @@ static int check_nic(struct recv_opts *opts)
 				  devrx_tier_name(opts->tier));
 	if (opts->queue_given)
 		return arg_misuse("recv", "--queue needs --nic");
-	if (opts->receiver_flags && !copy)
+	if (opts->receiver_flags & DEVRX_RECEIVER_F_CQE_MIXED && !copy)
 		return arg_misuse("recv", "--cqe-mixed needs --nic");
 	return 0;
 }

@@ -156,6 +156,8 @@ void recv_print_summary(struct recv_run *run)
 	printf("memory      %s, %s in chunks of %s\n", mem->kind,
 	       human_bytes(len, (double)mem->len),
 	       human_bytes(chunk, run->info.chunk_len));
+	if (run->info.chunk_reason[0])
+		printf("chunks      no longer: %s\n", run->info.chunk_reason);
 	printf("placement   %s: %s\n", devrx_placement_name(mem->placement),
 	       mem->proof);
 	printf("received    %llu bytes from %u connection%s in %.3f s, %s/s\n",
@@ -226,6 +228,8 @@ int recv_print_json(const struct recv_run *run)
 	json_str(&j, "proof", have_memory ? run->memory_info.proof : NULL);
 	json_u64(&j, "memory_bytes", run->memory_info.len);
 	json_u64(&j, "chunk", run->info.chunk_len);
+	json_str(&j, "chunk_reason",
+		 run->info.chunk_reason[0] ? run->info.chunk_reason : NULL);
 	json_str(&j, "nic", run->opts->nic);
 	if (run->queue_info.ifname[0])
 		json_u64(&j, "queue", run->queue_info.index);

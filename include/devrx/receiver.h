@@ -127,13 +127,20 @@ enum devrx_tier {
 /* Never pause a connection, and leave its receive buffer alone: see "Holding
  * fragments" above. */
 #define DEVRX_RECEIVER_F_NO_FLOW_CONTROL (1u << 1)
+/* chunk_len is the most: where kernel, NIC or memory refuse it, half of it is
+ * tried, and so on down to the page size. On tier best a tier's page-sized chunks
+ * are better than a lower tier. What was got, and what was said to each length
+ * above it, is in devrx_receiver_info(). */
+#define DEVRX_RECEIVER_F_CHUNK_AT_MOST (1u << 2)
 
 /**
  * struct devrx_receiver_opts - how to receive
  * @size: sizeof(struct devrx_receiver_opts), set by DEVRX_RECEIVER_OPTS_INIT
  * @tier: enum devrx_tier; anything but BEST is had or the open fails
  * @chunk_len: bytes in which the NIC takes memory, a power of two from the
- *      page size to what NIC and memory allow; 0 for the page size. Linux 7.0.
+ *      page size to what NIC and memory allow, had or the open fails, but with
+ *      DEVRX_RECEIVER_F_CHUNK_AT_MOST; 0 for the page size. Linux 7.0. A chunk
+ *      goes back to the NIC when all fragments in it are released.
  *      On tier zcrx-copy the page size. Where the provider writes the memory has
  *      at most 1048576 chunks, and what is behind them is not used.
  *      On tier recv a chunk holds one fragment, whatever its length: 0 for 64
@@ -148,7 +155,8 @@ enum devrx_tier {
  *      re-arming (see overflows in struct devrx_receiver_stats), never data
  * @bind_timeout_ms: how long to wait for a queue that still belongs to a
  *      receiver being torn down, 0 for 2000
- * @flags: DEVRX_RECEIVER_F_*; unknown bits are refused, and on tier recv all
+ * @flags: DEVRX_RECEIVER_F_*; unknown bits are refused, and on tier recv
+ *      CQE_MIXED
  * @recovery_timeout_ms: on zcrx-device, how long bytes that the kernel could not
  *      put into the memory may wait for a place in it, 0 for 2000; see "Payload
  *      around the queue" above
@@ -241,6 +249,9 @@ struct devrx_fragment {
  * @flags: DEVRX_RECEIVER_F_* in force
  * @reason: why this tier and no better one; where BEST had to do with less, the
  *      cause's identifier and text, cut to fit
+ * @chunk_reason: with DEVRX_RECEIVER_F_CHUNK_AT_MOST each longer length that was
+ *      refused, with the cause's identifier and text where it is another one
+ *      than of the length before, cut to fit; empty where nothing was
  *
  * Since: 0.1
  */
@@ -256,6 +267,7 @@ struct devrx_receiver_info {
 	uint32_t flags;
 	uint32_t reserved;
 	char reason[192];
+	char chunk_reason[256];
 };
 
 /**

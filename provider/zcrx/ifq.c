@@ -126,6 +126,11 @@ int drx_ifq_register(struct drx_ifq *ret, struct io_uring *ring,
 		err = -EPROTO;
 		goto err_unmap;
 	}
+	/* And the length of chunks, which Linux 7.0 and later tell. */
+	if (reg.rx_buf_len && reg.rx_buf_len != area->chunk_len) {
+		err = -ERANGE;
+		goto err_unmap;
+	}
 
 	*ret = (struct drx_ifq){
 		.region = region,

@@ -21,6 +21,9 @@
 #include "util/opts.h"
 #include "zcrx/explain.h"
 
+#define FLAGS                                                                  \
+	(DEVRX_RECEIVER_F_CQE_MIXED | DEVRX_RECEIVER_F_NO_FLOW_CONTROL |       \
+	 DEVRX_RECEIVER_F_CHUNK_AT_MOST)
 #define SQ_ENTRIES 256u
 #define CQ_ENTRIES_DEFAULT 4096u
 #define CQ_ENTRIES_MAX 32768u
@@ -58,10 +61,7 @@ static int check_opts(const struct devrx_receiver_opts *opts, bool recv,
 		      const struct devrx_features *features,
 		      struct devrx_cause *cause)
 {
-	const uint32_t known =
-		DEVRX_RECEIVER_F_CQE_MIXED | DEVRX_RECEIVER_F_NO_FLOW_CONTROL;
-
-	if (opts->flags & ~known || opts->reserved)
+	if (opts->flags & ~FLAGS || opts->reserved)
 		return drx_fail(cause, -EINVAL, "opts-invalid", NULL,
 				"a flag is unknown or a reserved member is not "
 				"zero");

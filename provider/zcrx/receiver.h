@@ -3,6 +3,7 @@
  * The receiver inside: what its files share.
  *
  *	tiers.c		which tier it is to be
+ *	chunks.c	how long its chunks are to be
  *	receiver.c	open and close
  *	info.c		what was got, counters
  *	connection.c	add and remove
@@ -217,8 +218,19 @@ int drx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 		      const struct devrx_features *features,
 		      const struct drx_uring_ops *ops);
 
-/* receiver.c */
+/* chunks.c */
+#define DRX_CHUNK_REASON_LEN                                                   \
+	sizeof(((struct devrx_receiver_info *)0)->chunk_reason)
 /* The same for one tier; with BEST the one that the memory suggests. */
+int drx_receiver_open_chunks(struct devrx_receiver **ret,
+			     struct devrx_memory *mem, struct devrx_queue *q,
+			     const struct drx_ifq_queue *queue,
+			     const struct devrx_receiver_opts *opts,
+			     const struct devrx_features *features,
+			     const struct drx_uring_ops *ops);
+
+/* receiver.c */
+/* The same for one tier and one length of chunks. */
 int drx_receiver_open_tier(struct devrx_receiver **ret,
 			   struct devrx_memory *mem, struct devrx_queue *q,
 			   const struct drx_ifq_queue *queue,

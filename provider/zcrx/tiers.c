@@ -45,14 +45,14 @@ static int open_best(struct devrx_receiver **ret, struct devrx_memory *mem,
 
 	own.tier = DEVRX_TIER_ZCRX_DEVICE;
 	own.cause = &device;
-	err = drx_receiver_open_tier(ret, mem, q, queue, &own, features, ops);
+	err = drx_receiver_open_chunks(ret, mem, q, queue, &own, features, ops);
 	if (!err)
 		return 0;
 	if (is_for_good(&device)) {
 		own.tier = DEVRX_TIER_ZCRX_HOST;
 		own.cause = &host;
-		below = drx_receiver_open_tier(ret, mem, q, queue, &own,
-					       features, ops);
+		below = drx_receiver_open_chunks(ret, mem, q, queue, &own,
+						 features, ops);
 		if (!below) {
 			(void)snprintf((*ret)->info.reason,
 				       sizeof((*ret)->info.reason),
@@ -84,5 +84,6 @@ int drx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 		return err;
 	if (opts->tier == DEVRX_TIER_BEST && queue && info.dmabuf_fd >= 0)
 		return open_best(ret, mem, q, queue, opts, features, ops);
-	return drx_receiver_open_tier(ret, mem, q, queue, opts, features, ops);
+	return drx_receiver_open_chunks(ret, mem, q, queue, opts, features,
+					ops);
 }

@@ -65,7 +65,7 @@ ENDS_WITH(devrx_provider, write, 64);
 ENDS_WITH(devrx_queue_opts, cause, 32);
 ENDS_WITH(devrx_queue_info, driver, 88);
 ENDS_WITH(devrx_receiver_opts, cause, 48);
-ENDS_WITH(devrx_receiver_info, reason, 240);
+ENDS_WITH(devrx_receiver_info, chunk_reason, 496);
 ENDS_WITH(devrx_receiver_stats, unrecovered, 152);
 ENDS_WITH(devrx_fence, poll, 40);
 ENDS_WITH(devrx_cuda_event, stream, 24);

@@ -81,6 +81,15 @@ result json "$(
 		'"bytes": ?3145728' '"bytes_zero_copy": ?0' '"bytes_copied": ?3145728' '"verified": ?true'
 )"
 
+# A length that the memory is no multiple of, and why it is not had.
+send=(--pattern 7 --bytes 100k)
+receive --chunk-max 64k --size 40K --verify 7
+result chunk-max "$(
+	[[ $rc == 0 ]] || echo "exit code $rc"
+	says out '^memory +host, 40 KiB in chunks of 8 KiB$' \
+		'^chunks +no longer: 65536: chunk-refused: .*; 32768 too; 16384 too$'
+)"
+
 head -c 5000001 /dev/urandom >"$tmp/file"
 send=(--file "$tmp/file")
 receive --out "$tmp/copy" --digest --quiet
