@@ -224,6 +224,14 @@ void run_cell(const Cell &cell, bool mixed, uint64_t area_len)
 
 		if (opened.err || cell.larger == Larger::Refused) {
 			EXPECT_EQ(opened, outcome(-ERANGE, "chunk-refused"));
+			/* Nothing is left of that, and what can be had is. */
+			opts.flags = DEVRX_RECEIVER_F_CHUNK_AT_MOST;
+			opts.bind_timeout_ms = 1;
+			ASSERT_EQ(open_receiver(&rx, mem, q, opts), outcome(0));
+			EXPECT_LT(receiver_info(rx).chunk_len, cell.chunk);
+			EXPECT_NE(std::string(receiver_info(rx).chunk_reason)
+					  .find("chunk-refused"),
+				  std::string::npos);
 			return;
 		}
 	}
