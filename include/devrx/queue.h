@@ -11,7 +11,14 @@
  * beforehand (header split on, hds-thresh 0, a flow rule), and
  * devrx_queue_restore() has nothing to undo.
  *
- * Threads: one queue, one thread at a time.
+ * Threads: one queue, one thread at a time; devrx_queue_find() and
+ * devrx_queue_bind_port() are for any thread, also beside the one whose receiver
+ * has the queue, between reserve and restore.
+ *
+ * Many queues: a receiver per thread and queue, and each connection in the
+ * receiver whose queue it arrives on. devrx_queue_find() says which that is for a
+ * connection that was accepted, devrx_queue_bind_port() makes one that is to be
+ * opened arrive there.
  */
 #ifndef DEVRX_QUEUE_H
 #define DEVRX_QUEUE_H
@@ -26,6 +33,7 @@ extern "C" {
 #endif
 
 struct devrx_queue;
+struct sockaddr; /* <sys/socket.h> */
 
 /* The NIC's last receive queue. */
 #define DEVRX_QUEUE_LAST UINT32_MAX
@@ -147,6 +155,94 @@ DEVRX_API int devrx_queue_reserve(struct devrx_queue **ret,
  */
 DEVRX_API int devrx_queue_info(const struct devrx_queue *q,
 			       struct devrx_queue_info *ret);
+
+/**
+ * devrx_queue_find - on which of these queues a connection arrives
+ * @queues: @nr of them, of one NIC or of several; borrowed for the call
+ * @nr: how many, at least 1
+ * @sockfd: a connected TCP socket, as accept() returns it; it is not changed
+ * @cause: filled in on failure; may be NULL
+ *
+ * By the NAPI of the last packet that came (SO_INCOMING_NAPI_ID) and the NAPIs
+ * of the queues, read anew at each call: a NIC may number them anew whenever it
+ * or a queue of it is restarted. So the answer is as old as the connection's
+ * last packet: ask between accept() and devrx_receiver_add(). What moves flows
+ * (ethtool -X, -L, a flow rule) takes them away from their receiver: payload in
+ * kernel memory is then copied, payload in another receiver's memory is lost, and
+ * the connection ends with an error.
+ *
+ * Needs no privilege. One netlink request for each NIC.
+ *
+ * Context: may sleep.
+ * Return: the queue's place in @queues, or
+ *   -EINVAL      opts-invalid: no queues, or NULL among them;
+ *   -ENOENT      queue-other: it arrives on none of them;
+ *   -EAGAIN      napi-unknown: nothing has come for it from a NIC: it is not
+ *                connected, or its peer is on this machine. SYN and ACK count,
+ *                so what accept() returns is not concerned;
+ *   -EOPNOTSUPP  napi-unsupported: a kernel without CONFIG_NET_RX_BUSY_POLL, or
+ *                before 6.8; napi-shared: several rx queues of the NIC have
+ *                that NAPI;
+ *   -ENODEV      nic-missing: the NIC has gone;
+ *   -ENOMEM      out-of-memory; others (-EBADF, -ENOTSOCK, of netlink): os-error.
+ * The option: linux/net/core/sock.c, sk_getsockopt() (7.3).
+ * Since: 0.1
+ */
+DEVRX_API int devrx_queue_find(struct devrx_queue *const *queues,
+			       unsigned int nr, int sockfd,
+			       struct devrx_cause *cause);
+
+/**
+ * devrx_queue_bind_port - bind a socket so that the answers reach the queue
+ * @q: the queue
+ * @sockfd: a TCP socket, neither bound nor connected, without SO_REUSEADDR and
+ *          SO_REUSEPORT
+ * @local: our address on the NIC, the port 0
+ * @remote: the address and port that connect() will be called with
+ * @len: bytes of each: a struct sockaddr_in or sockaddr_in6, both of one family
+ *       and neither the "any" address; IPv4 in IPv6 (::ffff:a.b.c.d) is hashed
+ *       as IPv4
+ * @cause: filled in on failure; may be NULL
+ *
+ * Reads the NIC's hash key and indirection table (RSS), and binds @sockfd to
+ * @local with a free port whose flow from @remote hashes to @q. On an error the
+ * socket is not bound. It binds rather than tells the port because between the two
+ * another program may take it. connect() then finds the port taken by nobody: a
+ * port that any other socket has on @local is not taken, which SO_REUSEADDR would
+ * undo.
+ *
+ * Ports are those that the kernel would choose from: net.ipv4.ip_local_port_range
+ * of the calling thread's network namespace, within it the socket's
+ * IP_LOCAL_PORT_RANGE, without net.ipv4.ip_local_reserved_ports.
+ *
+ * It is RSS's main table that is computed. A flow rule outranks it and is not
+ * looked at; nor is what changes an address or a port on the way (NAT on this
+ * machine, a tunnel). devrx_queue_find() after connect() says where it went.
+ *
+ * Needs no privilege. Where the queue is left out of RSS, which is the usual way
+ * to reserve one, no port leads to it: give the connection a flow rule instead,
+ * or a NIC whose table has the receivers' queues only.
+ *
+ * Context: may sleep.
+ * Return: 0 or
+ *   -EINVAL      opts-invalid: @q NULL, addresses not as described;
+ *   -ENOENT      rss-queue: the indirection table does not have the queue;
+ *   -EADDRINUSE  ports-used: no port that leads there is free;
+ *   -EOPNOTSUPP  rss-missing: the NIC has no RSS, or the kernel (before 6.3)
+ *                does not tell; rss-hash: the hash is not Toeplitz over both
+ *                addresses and ports, with none or one of the two symmetric
+ *                input transformations, or its key is too short. Before 6.17
+ *                the kernel does not tell the fields: all four are assumed;
+ *   -ENODEV      nic-missing: the NIC has gone;
+ *   -ENOMEM      out-of-memory; others (-EBADF, -EINVAL for a socket that is
+ *                bound, -EADDRNOTAVAIL, of netlink): os-error.
+ * linux/Documentation/networking/scaling.rst; net/ethtool/rss.c (7.3).
+ * Since: 0.1
+ */
+DEVRX_API int devrx_queue_bind_port(const struct devrx_queue *q, int sockfd,
+				    const struct sockaddr *local,
+				    const struct sockaddr *remote, uint32_t len,
+				    struct devrx_cause *cause);
 
 /**
  * devrx_queue_restore - give a queue back as it was found

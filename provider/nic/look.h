@@ -58,6 +58,13 @@ int drx_look_judge(const struct drx_look *look, struct devrx_cause *cause);
 int drx_look_judge_pci(const struct drx_look *look, struct devrx_cause *cause);
 
 /*
+ * A cause's next command is meant for a shell, and a NIC's name may hold
+ * anything but blanks, '/' and ':'. One that a shell could misread gets no
+ * command. In queue.c.
+ */
+bool drx_nic_is_plain(const char *name);
+
+/*
  * The parsers, one per kind of reply, each of the type drx_nl_fn with a
  * struct drx_look as its argument: they read what follows the struct nlmsghdr
  * and return 0 or -EBADMSG. For look.c and for tests.

@@ -12,6 +12,9 @@
  * devrx_queue_reserve(), and for tests. NULL where memory is short.
  */
 struct devrx_queue *drx_queue_new(uint32_t ifindex, uint32_t index);
+/* Neither changes in a queue's life: from any thread. */
+uint32_t drx_queue_ifindex(const struct devrx_queue *q);
+uint32_t drx_queue_index(const struct devrx_queue *q);
 
 /*
  * Bind @q to a receiver, so that it can be neither restored nor bound again.

@@ -28,11 +28,7 @@ struct devrx_queue {
 	bool bound;
 };
 
-/*
- * @next is meant for a shell, and a NIC's name may hold anything but blanks,
- * '/' and ':'. One that a shell could misread gets no command.
- */
-static bool is_plain(const char *name)
+bool drx_nic_is_plain(const char *name)
 {
 	return name[0] != '-' &&
 	       name[strspn(name, "abcdefghijklmnopqrstuvwxyz"
@@ -65,7 +61,7 @@ static int judge_range(const struct drx_look *look, struct devrx_cause *cause)
 	char next[192] = "";
 
 	if (look->index == DEVRX_QUEUE_LAST) {
-		if (!look->up && is_plain(look->ifname))
+		if (!look->up && drx_nic_is_plain(look->ifname))
 			(void)snprintf(next, sizeof(next),
 				       "ip link set dev %s up", look->ifname);
 		return drx_fail(
@@ -77,7 +73,7 @@ static int judge_range(const struct drx_look *look, struct devrx_cause *cause)
 	}
 	if (!nr || look->index < nr)
 		return 0;
-	if (!is_plain(look->ifname))
+	if (!drx_nic_is_plain(look->ifname))
 		;
 	else if (look->index < look->max_queues)
 		(void)snprintf(next, sizeof(next),
@@ -102,14 +98,15 @@ static int judge_split(const struct drx_look *look, struct devrx_cause *cause)
 	    (look->data_split == DEVRX_DATA_SPLIT_ON && !thresh))
 		return 0;
 	/* mlx5 refuses the split without hardware GRO (mlx5e_set_ringparam()). */
-	if (is_plain(look->ifname) && strcmp(look->driver, "mlx5_core") == 0)
+	if (drx_nic_is_plain(look->ifname) &&
+	    strcmp(look->driver, "mlx5_core") == 0)
 		at = snprintf(next, sizeof(next),
 			      "ethtool -K %s rx-gro-hw on && ", look->ifname);
 	/*
 	 * The threshold's mender names the split too: a driver that splits by
 	 * default reports "on" where the kernel wants it asked for.
 	 */
-	if (is_plain(look->ifname))
+	if (drx_nic_is_plain(look->ifname))
 		(void)snprintf(next + at, sizeof(next) - (size_t)at,
 			       "ethtool -G %s tcp-data-split on%s",
 			       look->ifname, thresh ? " hds-thresh 0" : "");
@@ -142,7 +139,7 @@ static int judge_xdp(const struct drx_look *look, struct devrx_cause *cause)
 		return 0;
 	if (look->xdp < sizeof(off) / sizeof(off[0]))
 		mode = off[look->xdp];
-	if (is_plain(look->ifname))
+	if (drx_nic_is_plain(look->ifname))
 		(void)snprintf(next, sizeof(next), "ip link set dev %s %s off",
 			       look->ifname, mode ? mode : "xdp");
 	return drx_fail(cause, -EEXIST, "xdp-attached", next,
@@ -194,6 +191,16 @@ struct devrx_queue *drx_queue_new(uint32_t ifindex, uint32_t index)
 	q->ifindex = ifindex;
 	q->index = index;
 	return q;
+}
+
+uint32_t drx_queue_ifindex(const struct devrx_queue *q)
+{
+	return q->ifindex;
+}
+
+uint32_t drx_queue_index(const struct devrx_queue *q)
+{
+	return q->index;
 }
 
 int devrx_queue_reserve(struct devrx_queue **ret_q,

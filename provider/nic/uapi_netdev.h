@@ -48,4 +48,32 @@ enum {
 	DRX_ETHTOOL_TCP_DATA_SPLIT_ENABLED = 2,
 };
 
+/* The command, and the attributes of its reply (6.3; FLOW_HASH: 6.17). */
+enum {
+	DRX_ETHTOOL_MSG_RSS_GET = 38,
+};
+
+enum {
+	DRX_ETHTOOL_A_RSS_HEADER = 1,
+	DRX_ETHTOOL_A_RSS_HFUNC = 3,
+	DRX_ETHTOOL_A_RSS_INDIR = 4,
+	DRX_ETHTOOL_A_RSS_HKEY = 5,
+	DRX_ETHTOOL_A_RSS_INPUT_XFRM = 6,
+	DRX_ETHTOOL_A_RSS_FLOW_HASH = 8,
+	DRX_ETHTOOL_A_RSS_MAX = 8,
+};
+
+/* Nested in FLOW_HASH: the fields that are hashed, RXH_*. */
+enum {
+	DRX_ETHTOOL_A_FLOW_TCP4 = 4,
+	DRX_ETHTOOL_A_FLOW_TCP6 = 5,
+};
+
+/* Of HFUNC, and of INPUT_XFRM (linux/ethtool.h; SYM_OR_XOR: 6.15). */
+enum {
+	DRX_ETH_RSS_HASH_TOP = 1,
+	DRX_RXH_XFRM_SYM_XOR = 1,
+	DRX_RXH_XFRM_SYM_OR_XOR = 2,
+};
+
 #endif /* DRX_UAPI_NETDEV_H */
