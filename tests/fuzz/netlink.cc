@@ -9,28 +9,40 @@
 #include <memory>
 
 extern "C" {
+#include "nic/hit.h"
 #include "nic/look.h"
 #include "nic/netlink.h"
+#include "nic/rss.h"
 }
 
 void fuzz_netlink(const uint8_t *data, size_t len)
 {
-	static drx_nl_fn const parsers[] = { drx_parse_link, drx_parse_rings,
-					     drx_parse_channels,
-					     drx_parse_queue };
+	struct drx_look look = {};
+	struct drx_rss rss = {};
+	struct drx_hit hit = {};
+	const struct {
+		drx_nl_fn parse;
+		void *arg;
+	} parsers[] = {
+		{ drx_parse_link, &look },     { drx_parse_rings, &look },
+		{ drx_parse_channels, &look }, { drx_parse_queue, &look },
+		{ drx_parse_rss, &rss },       { drx_parse_hit, &hit }
+	};
 	Input in(data, len);
 	const unsigned which = in.take<uint8_t>();
+	/* The last two came later: what the corpus has means what it did. */
+	const auto &parser =
+		parsers[which < 0xe0 ? which / 2 % 4 : 4 + which / 2 % 2];
 	const size_t n = in.left();
 	/* Of the alignment that a socket's buffer has. */
 	const std::unique_ptr<uint64_t, void (*)(void *)> copy(
 		static_cast<uint64_t *>(malloc(n ? n : 1)), free);
-	struct drx_look look = {};
 	int ret;
 
 	MUST(copy);
 	memcpy(copy.get(), in.rest(), n);
 	if (which % 2) {
-		ret = parsers[which / 2 % 4](copy.get(), n, &look);
+		ret = parser.parse(copy.get(), n, parser.arg);
 		MUST(ret == 0 || ret == -EBADMSG);
 	} else {
 		const std::unique_ptr<struct drx_nl> nl(new struct drx_nl);
@@ -38,11 +50,13 @@ void fuzz_netlink(const uint8_t *data, size_t len)
 		nl->portid = 77;
 		nl->seq = 5;
 		nl->extack[0] = '\0';
-		ret = drx_nl_feed(nl.get(), copy.get(), n,
-				  parsers[which / 2 % 4], &look);
+		ret = drx_nl_feed(nl.get(), copy.get(), n, parser.parse,
+				  parser.arg);
 		MUST(ret <= 1);
 		MUST(memchr(nl->extack, 0, sizeof(nl->extack)));
 	}
+	MUST(rss.key_len <= sizeof(rss.key));
+	MUST(rss.nr_indir <= sizeof(rss.indir) / sizeof(rss.indir[0]));
 	MUST(memchr(look.ifname, 0, sizeof(look.ifname)));
 	MUST(memchr(look.driver, 0, sizeof(look.driver)));
 	MUST(memchr(look.bus, 0, sizeof(look.bus)));
