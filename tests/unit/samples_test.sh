@@ -78,6 +78,11 @@ result epoll_receive "$(
 	epoll_transfer
 )"
 
+result threads_receive "$(
+	runs 2 'usage: threads_receive PORT' "$build/samples/threads_receive" 0 lo 0 0
+	runs 1 'no NIC "no-such-nic"' "$build/samples/threads_receive" 0 no-such-nic 0 2
+)"
+
 for sample in cuda_checksum cuda_histogram cuda_vector_add bring_your_own_tensor; do
 	program=$build/samples/$sample
 	if [[ ! -x $program ]]; then

@@ -8,10 +8,14 @@
 #include <cerrno>
 #include <condition_variable>
 #include <fcntl.h>
+#include <csignal>
 #include <fstream>
+#include <libgen.h>
 #include <linux/capability.h>
 #include <netinet/in.h>
+#include <sstream>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -524,6 +528,75 @@ TEST_F(Many, WhatBindRefusesIsSaid)
 	EXPECT_EQ(outcome(ends.bind(raw[0], fd, &cause), cause),
 		  outcome(-EINVAL, "os-error"))
 		<< "bound already";
+}
+
+/* The sample: what it says of each queue is what came there. */
+TEST_F(Many, Sample)
+{
+	constexpr unsigned int n = 24;
+	char self[512] = "", out[] = "/tmp/threads_receive.XXXXXX";
+	std::string text;
+	int status = -1;
+
+	ASSERT_GT(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
+	const std::string program =
+		std::string(dirname(self)) + "/../../samples/threads_receive";
+	if (access(program.c_str(), X_OK))
+		GTEST_SKIP() << "the samples were not built";
+	const Fd fd(mkstemp(out));
+	const std::string port = std::to_string(other_port);
+	const pid_t pid = fork();
+
+	if (!pid) {
+		(void)dup2(fd.get(), 1);
+		(void)dup2(fd.get(), 2);
+		(void)execl(program.c_str(), "threads_receive", port.c_str(),
+			    nic, "1", "3", nullptr);
+		_exit(127);
+	}
+	ASSERT_GT(pid, 0);
+	/* How often it says that. */
+	const auto says = [&](const std::string &what) {
+		std::ostringstream all;
+		unsigned int times = 0;
+		size_t at = 0;
+
+		all << std::ifstream(out).rdbuf();
+		text = all.str();
+		while ((at = text.find(what, at)) != std::string::npos) {
+			at += what.size();
+			times++;
+		}
+		return times;
+	};
+
+	EXPECT_TRUE(poll_until(patience, [&] { return says("listening"); }))
+		<< text;
+	{
+		Sender sender(other_port,
+			      std::vector<Stream>(n, { 100000, false }));
+
+		EXPECT_EQ(sender.join(), "");
+	}
+	EXPECT_TRUE(poll_until(patience, [&] {
+		return says(": a connection of 100000 bytes") == n;
+	})) << text;
+	(void)kill(pid, SIGTERM);
+	EXPECT_TRUE(poll_until(patience, [&] {
+		return waitpid(pid, &status, WNOHANG) == pid;
+	}));
+	EXPECT_EQ(status, 0) << text;
+	for (int i = 1; i <= 3; i++) {
+		const std::string queue = "queue " + std::to_string(i) + ": ";
+		const unsigned int took = says(queue + "a connection");
+
+		EXPECT_GT(took, 0u);
+		EXPECT_EQ(says(queue + std::to_string(took) + " connections, " +
+			       std::to_string(took) + "00000 bytes, 0 copied"),
+			  1u)
+			<< text;
+	}
+	(void)unlink(out);
 }
 
 /* Nothing of it needs a privilege. */
