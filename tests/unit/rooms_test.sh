@@ -36,7 +36,7 @@ may() {
 	util) echo 'util/[a-z0-9_]+\.h' ;;
 	memory) echo '(util|memory)/[a-z0-9_]+\.h|kernel/vram/devrx_vram\.h' ;;
 	nic) echo '(util|nic)/[a-z0-9_]+\.h' ;;
-	zcrx) echo '(util|zcrx)/[a-z0-9_]+\.h|memory/memory\.h|nic/nic\.h' ;;
+	zcrx) echo '(util|zcrx)/[a-z0-9_]+\.h|memory/memory\.h|nic/(nic|watch)\.h' ;;
 	deliver) echo '(util|deliver)/[a-z0-9_]+\.h' ;;
 	*) return 1 ;;
 	esac
