@@ -66,6 +66,15 @@
  * leaves; among many, one may hold a quarter before it is paused. On the other
  * tiers, what you hold keeps nobody's packets out.
  *
+ * The NIC: that it goes down, comes back up or vanishes is in no completion of the
+ * kernel's. The receiver listens to netlink for it, in devrx_receiver_wait(); what it
+ * hears is counted, and with DEVRX_RECEIVER_F_EVENTS told. While the NIC is down
+ * nothing is lost: TCP goes on when it is up again. When it has gone (its driver is
+ * removed, it is unplugged, deleted, or moved to another network namespace) what
+ * had come from it is delivered; then, when nothing more comes at the moment, each
+ * connection ends with -ENODEV (cause "nic-missing"), those that could go on by
+ * another NIC included. Fragments are released, and the receiver is closed, as ever.
+ *
  * Sockets: TCP over IPv4 or IPv6, connected or accepted, without O_NONBLOCK,
  * borrowed from the caller. After devrx_receiver_add() nobody else may read from
  * the socket until its last fragment came; writing to it is free. On tier recv any
@@ -132,6 +141,8 @@ enum devrx_tier {
  * are better than a lower tier. What was got, and what was said to each length
  * above it, is in devrx_receiver_info(). */
 #define DEVRX_RECEIVER_F_CHUNK_AT_MOST (1u << 2)
+/* Tell what becomes of the NIC: fragments with DEVRX_FRAGMENT_EVENT. Needs a queue. */
+#define DEVRX_RECEIVER_F_EVENTS (1u << 3)
 
 /**
  * struct devrx_receiver_opts - how to receive
@@ -197,19 +208,37 @@ struct devrx_receiver_opts {
  * device failed; see error. It comes at any time, after its connection's last
  * fragment, too. There is nothing to release. */
 #define DEVRX_FRAGMENT_LOST (1u << 3)
+/* No bytes, and of no connection: @user is an enum devrx_event. There is nothing to
+ * release. Only for those who asked for it. */
+#define DEVRX_FRAGMENT_EVENT (1u << 4)
+
+/*
+ * What happened, and what the fragment's @error says. Changes that came between two
+ * calls are told as one LINK_DOWN and, where the NIC is up again, one LINK_UP.
+ */
+enum devrx_event {
+	/* The NIC was taken down, or its carrier has gone: -ENETDOWN. */
+	DEVRX_EVENT_LINK_DOWN = 1,
+	/* It is up, and has a carrier: 0. */
+	DEVRX_EVENT_LINK_UP = 2,
+	/* It has gone for good: -ENODEV. Connections end, see "The NIC". */
+	DEVRX_EVENT_NIC_GONE = 3,
+};
 
 /**
  * struct devrx_fragment - one received piece of one connection
  * @offset: where it starts in the memory, bytes
  * @position: where it starts in the connection's stream, bytes from 0
- * @user: the value given to devrx_receiver_add()
+ * @user: the value given to devrx_receiver_add(); with EVENT an enum devrx_event
  * @token: identifies the fragment for its release; opaque, 0 where there is
  *      nothing to release
  * @length: bytes; 0 with EOF and ERROR
  * @flags: DEVRX_FRAGMENT_*
- * @error: with LOST what the fence said (cause "device-lost"); with ERROR a
+ * @error: with LOST what the fence said (cause "device-lost"); with EVENT see enum
+ *      devrx_event; with ERROR a
  *      negative errno; else 0. -ECANCELED after
- *      devrx_receiver_remove(); -ECONNRESET, -ETIMEDOUT, ... from TCP; -ENOMEM
+ *      devrx_receiver_remove(); -ECONNRESET, -ETIMEDOUT, ... from TCP; -ENODEV (cause
+ *      "nic-missing") where the NIC has gone; -ENOMEM
  *      (cause "area-exhausted") where a host area is too small for the NIC's
  *      ring and the sockets;
  *      -EBADMSG where payload that came around the queue is lost: it found
@@ -223,7 +252,7 @@ struct devrx_receiver_opts {
  *
  * Fragments of one connection come in stream order with no gap and no overlap,
  * each connection's last one has EOF or ERROR, and none follows it; those with
- * LOST aside, which are no part of that.
+ * LOST and EVENT aside, which are no part of that.
  * Since: 0.1
  */
 struct devrx_fragment {
@@ -302,6 +331,8 @@ struct devrx_receiver_info {
  * @rcvbufs_limited: connections added whose sockets' receive buffers were limited
  * @area_short: times that open and add found the area too small for the NIC's ring
  *      and the receive buffers
+ * @link_downs: times the NIC was seen to go down, or away
+ * @nic_gone: 1 where it has gone for good
  *
  * Since: 0.1
  */
@@ -330,6 +361,8 @@ struct devrx_receiver_stats {
 	uint64_t paused;
 	uint64_t rcvbufs_limited;
 	uint64_t area_short;
+	uint64_t link_downs;
+	uint64_t nic_gone;
 };
 
 /**
@@ -457,7 +490,7 @@ DEVRX_API int devrx_receiver_remove(struct devrx_receiver *rx, int sockfd);
  * again after 32 us, then after twice as long, up to each ms: chunks get back
  * to a NIC that has run out of them although nothing arrives.
  *
- * Return: the number of fragments, 0 after @timeout_ns; or
+ * Return: the number of fragments (events count, too), 0 after @timeout_ns; or
  *   -EINVAL   @n is 0;
  *   -ENOBUFS  nothing was delivered, and nothing can be before fragments are
  *             released: all of max_fragments are out (less those that are

@@ -65,6 +65,11 @@ void drx_conn_ended(struct devrx_receiver *rx, struct drx_conn *conn, int res)
 		drx_conn_end(rx, conn, 0);
 	} else if (conn->removed) {
 		drx_conn_end(rx, conn, -ECANCELED);
+	} else if (conn->orphaned && res == -ECANCELED) {
+		rx->has_cause = true;
+		(void)drx_fail(&rx->cause, 0, "nic-missing", "ip -brief link",
+			       "%s has gone", rx->ifname);
+		drx_conn_end(rx, conn, -ENODEV);
 	} else if (res > 0) {
 		rx->has_cause = true;
 		(void)drx_fail(&rx->cause, 0, "bad-completion", NULL,
@@ -99,8 +104,7 @@ void drx_conn_ended(struct devrx_receiver *rx, struct drx_conn *conn, int res)
 	}
 }
 
-/* A submission; submits the full queue first where there is none free. */
-static struct io_uring_sqe *next_sqe(struct devrx_receiver *rx)
+struct io_uring_sqe *drx_next_sqe(struct devrx_receiver *rx)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&rx->ring);
 
@@ -114,6 +118,7 @@ static struct io_uring_sqe *next_sqe(struct devrx_receiver *rx)
 static void prep(const struct devrx_receiver *rx, struct drx_conn *conn,
 		 struct io_uring_sqe *sqe)
 {
+	conn->orphaned = false;
 	conn->steals = conn->backlog;
 	conn->stolen = 0;
 	if (drx_is_recv(rx)) {
@@ -143,7 +148,7 @@ void drx_conns_arm(struct devrx_receiver *rx)
 
 	while (rx->to_arm.head != DRX_NONE &&
 	       !io_uring_cq_has_overflow(&rx->ring)) {
-		sqe = next_sqe(rx);
+		sqe = drx_next_sqe(rx);
 		if (!sqe)
 			return; /* the next wait tries again */
 		conn = drx_conn_pop(rx, &rx->to_arm);
@@ -166,7 +171,7 @@ void drx_conns_unstarve(struct devrx_receiver *rx)
 
 int drx_conn_cancel(struct devrx_receiver *rx, const struct drx_conn *conn)
 {
-	struct io_uring_sqe *sqe = next_sqe(rx);
+	struct io_uring_sqe *sqe = drx_next_sqe(rx);
 
 	if (!sqe)
 		return -EBUSY;

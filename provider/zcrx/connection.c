@@ -159,8 +159,7 @@ static int grow_by_fd(struct devrx_receiver *rx, uint32_t fd)
 	return 0;
 }
 
-/* At least one free connection. */
-static int grow_conns(struct devrx_receiver *rx)
+int drx_conns_grow(struct devrx_receiver *rx)
 {
 	uint32_t nr = rx->nr_conns ? 2 * rx->nr_conns : 16;
 	struct drx_conn *conns;
@@ -220,7 +219,7 @@ int devrx_receiver_add(struct devrx_receiver *rx, int sockfd, uint64_t user)
 		return err;
 	if (rx->by_fd[fd] != DRX_NONE)
 		return -EEXIST;
-	err = grow_conns(rx);
+	err = drx_conns_grow(rx);
 	if (err)
 		return err;
 

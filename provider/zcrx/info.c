@@ -27,6 +27,8 @@ int devrx_receiver_stats(const struct devrx_receiver *rx,
 	own.fragments_fenced = rx->fences.nr;
 	own.stall_ns = drx_flow_stall_ns(rx);
 	own.paused = rx->flow.nr_paused;
+	own.link_downs = rx->events.watch.downs;
+	own.nic_gone = rx->events.watch.link == DRX_LINK_GONE;
 	/* The kernel adds to it at any time; a torn read is impossible for an
 	 * aligned word and nothing else hangs on its value. */
 	if (rx->frag_flags[0] & DEVRX_FRAGMENT_COPIED)

@@ -23,7 +23,7 @@
 
 #define FLAGS                                                                  \
 	(DEVRX_RECEIVER_F_CQE_MIXED | DEVRX_RECEIVER_F_NO_FLOW_CONTROL |       \
-	 DEVRX_RECEIVER_F_CHUNK_AT_MOST)
+	 DEVRX_RECEIVER_F_CHUNK_AT_MOST | DEVRX_RECEIVER_F_EVENTS)
 #define SQ_ENTRIES 256u
 #define CQ_ENTRIES_DEFAULT 4096u
 #define CQ_ENTRIES_MAX 32768u
@@ -200,6 +200,10 @@ int drx_receiver_open_tier(struct devrx_receiver **ret,
 	err = devrx_memory_info(mem, &mem_info);
 	if (err)
 		return err;
+	if (opts->flags & DEVRX_RECEIVER_F_EVENTS && !queue)
+		return drx_fail(opts->cause, -EINVAL, "opts-invalid", NULL,
+				"DEVRX_RECEIVER_F_EVENTS needs a queue: there "
+				"is no NIC to be heard of");
 	err = recv ? drx_recv_plan(&area, mem, &mem_info, opts) :
 		     drx_area_plan(&area, &mem_info, opts, features,
 				   opts->cause);
@@ -232,7 +236,13 @@ int drx_receiver_open_tier(struct devrx_receiver **ret,
 		.nr_chunks = recv ? drx_recv_chunks(&area) : area.nr_chunks,
 	};
 	memcpy(rx->info.reason, area.reason, sizeof(rx->info.reason));
+	drx_events_init(rx);
 	memcpy(rx->ifname, "the NIC", sizeof("the NIC"));
+	err = drx_conns_grow(rx);
+	if (err) {
+		err = drx_fail_os(opts->cause, err, "allocating");
+		goto err_free;
+	}
 	err = prepare_upload(rx, &area, opts->cause);
 	if (err)
 		goto err_free;
@@ -299,6 +309,7 @@ err_alive:
 err_stage:
 	drx_stage_fini(&rx->stage);
 err_free:
+	free(rx->conns);
 	free(rx);
 	return err;
 }
@@ -338,6 +349,7 @@ int devrx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 	struct devrx_queue_info info = { .size = sizeof(info) };
 	struct devrx_receiver_opts own;
 	struct drx_ifq_queue queue;
+	struct drx_watch watch;
 	int err;
 
 	if (drx_opts_get(&own, sizeof(own), opts ? opts : &defaults,
@@ -372,14 +384,22 @@ int devrx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 	queue.ifindex = info.ifindex;
 	queue.index = info.index;
 	queue.ring = info.rx_ring;
+	err = drx_watch_open(&watch, info.ifindex);
+	if (err) {
+		err = drx_fail_os(own.cause, err, "watching the NIC");
+		goto err_queue;
+	}
 	err = drx_receiver_open(ret, mem, q, &queue, &own, &features,
 				&drx_uring_kernel);
 	if (err)
-		goto err_queue;
+		goto err_watch;
+	drx_events_watch(*ret, &watch);
 	(*ret)->bound = true;
 	memcpy((*ret)->ifname, info.ifname, sizeof((*ret)->ifname));
 	return 0;
 
+err_watch:
+	drx_watch_close(&watch);
 err_queue:
 	drx_queue_unbind(q);
 err_memory:
@@ -424,6 +444,7 @@ int devrx_receiver_close(struct devrx_receiver *rx, uint32_t flags)
 		else
 			drx_ifq_fini(&rx->ifq);
 	}
+	drx_events_fini(rx);
 	if (rx->wake_fd >= 0)
 		(void)close(rx->wake_fd);
 	if (rx->q)

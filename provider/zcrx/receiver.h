@@ -14,6 +14,7 @@
  *	fences.c	... when a device is done with them
  *	recover.c, spares.c	payload that the kernel could not place
  *	flow.c, rcvbuf.c	what the caller and the sockets may hold
+ *	events.c	the NIC down, up, away
  *	recv_open.c, recv.c	what is different on tier recv
  *	stage.c, upload.c	... where the memory's provider has to write
  */
@@ -26,6 +27,7 @@
 #include <devrx/fence.h>
 #include <devrx/receiver.h>
 
+#include "zcrx/events.h"
 #include "zcrx/fences.h"
 #include "zcrx/flow.h"
 #include "zcrx/ifq.h"
@@ -62,6 +64,7 @@ enum drx_conn_state {
  * @empty_rounds: times it was empty since, with nothing delivered and nothing out
  * @removed: devrx_receiver_remove() was called
  * @pausing: with ARMED, its receive is being cancelled (flow.c)
+ * @orphaned: with ARMED, its receive is being cancelled, the NIC having gone
  * @steals: it is armed, or was last, so that what comes goes to the backlog
  * @rcvbuf: what its socket may hold, in units of 64 KiB (rcvbuf.c)
  * @stolen: bytes that came so
@@ -79,6 +82,7 @@ struct drx_conn {
 	uint8_t state;
 	bool removed : 1;
 	bool pausing : 1;
+	bool orphaned : 1;
 	uint8_t empty_rounds;
 	bool steals;
 	uint16_t rcvbuf;
@@ -105,6 +109,8 @@ struct drx_conn_list {
 #define DRX_UD_STEAL (UINT64_C(1) << 62)
 #define DRX_STEAL_LEN (UINT32_C(64) << 10)
 #define DRX_UD_CANCEL (DRX_UD_IGNORE | DRX_UD_STEAL)
+/* What is no connection's, see events.h. */
+#define DRX_UD_WATCH (DRX_UD_IGNORE | 1)
 
 struct devrx_receiver {
 	/* Each wait and release. */
@@ -116,7 +122,7 @@ struct devrx_receiver {
 	bool cqe_mixed;
 	struct drx_conn *conns;
 	uint64_t conn_mask; /* length of the array, a power of two, less 1 */
-	uint32_t nr_conns; /* the length, or 0 */
+	uint32_t nr_conns; /* the length */
 	struct drx_slots slots;
 	uint64_t area_len;
 	uint16_t frag_flags[2]; /* of each fragment with data; its error, 0 */
@@ -128,6 +134,7 @@ struct devrx_receiver {
 	struct drx_fences fences;
 	struct drx_recover recover;
 	struct drx_flow flow; /* tiers zcrx-device and zcrx-host */
+	struct drx_events events;
 	struct devrx_receiver_stats stats;
 
 	/* When a connection begins or ends. */
@@ -239,6 +246,8 @@ int drx_receiver_open_tier(struct devrx_receiver **ret,
 			   const struct drx_uring_ops *ops);
 
 /* connection.c */
+/* At least one free connection: 0 or -ENOMEM. */
+int drx_conns_grow(struct devrx_receiver *rx);
 void drx_conn_list_init(struct drx_conn_list *list);
 void drx_conn_push(struct devrx_receiver *rx, struct drx_conn_list *list,
 		   struct drx_conn *conn);
@@ -257,6 +266,9 @@ void drx_conn_disown(struct devrx_receiver *rx, struct drx_conn *conn);
 void drx_conn_free(struct devrx_receiver *rx, struct drx_conn *conn);
 
 /* arm.c */
+/* A submission; submits the full queue first where there is none free. NULL where
+ * that does not help. */
+struct io_uring_sqe *drx_next_sqe(struct devrx_receiver *rx);
 /* Queue submissions for connections to arm, as many as the ring takes. */
 void drx_conns_arm(struct devrx_receiver *rx);
 /* All starved connections may try again. */

@@ -105,7 +105,7 @@ unsigned int drx_recv_reap(struct devrx_receiver *rx,
 	uint32_t head = *rx->cq_khead; /* nobody else writes it */
 	unsigned int got = 0;
 
-	for (; head != tail && got != n && rx->nr_conns; head++) {
+	for (; head != tail && got != n; head++) {
 		const struct io_uring_cqe *cqe = &rx->cqes[head & rx->cq_mask];
 		struct drx_conn *conn = drx_conn_of(rx, cqe->user_data);
 		const bool data = conn && is_data(recv, cqe);

@@ -123,8 +123,12 @@ reap_other(struct devrx_receiver *rx, const struct io_uring_cqe *cqe, bool wide)
 	if (cqe->flags & DRX_IORING_CQE_F_SKIP)
 		return true;
 	if (cqe->user_data & DRX_UD_IGNORE) {
-		if (cqe->user_data & DRX_UD_STEAL)
+		if (cqe->user_data & DRX_UD_STEAL) {
 			drx_flow_cancelled(rx, cqe->user_data, cqe->res);
+			drx_events_cancelled(rx, cqe->user_data, cqe->res);
+		} else {
+			drx_events_reap(rx, cqe->user_data);
+		}
 		return true;
 	}
 	if (inside && conn && conn->state == DRX_CONN_ARMED && conn->steals)
@@ -168,7 +172,7 @@ static unsigned int reap(struct devrx_receiver *rx,
 	uint32_t head = *rx->cq_khead; /* nobody else writes it */
 	unsigned int got = 0;
 
-	while (head != tail && got != n && rx->nr_conns) {
+	while (head != tail && got != n) {
 		const uint32_t first = head & rx->cq_mask;
 		const uint32_t room = rx->cq_mask + 1 - first;
 		const uint32_t there = tail - head < room ? tail - head : room;
@@ -230,6 +234,9 @@ static inline unsigned int collect(struct devrx_receiver *rx,
 		got = drx_recover_reaped(rx, frags, got, n);
 	if (__builtin_expect(rx->ending.head != DRX_NONE, 0))
 		got += deliver_endings(rx, frags + got, n - got);
+	/* The kernel is not entered before a call has room for them. */
+	if (__builtin_expect(rx->events.pending, 0))
+		got += drx_events_deliver(rx, frags + got, n - got);
 	return got;
 }
 
@@ -305,13 +312,31 @@ static int sleep_until(int64_t end)
 	return err ? -err : -ETIME;
 }
 
+/* Connections have nothing that a wait could bring, which @err says; events may
+ * come all the same. */
+static int nothing_but_events(struct devrx_receiver *rx,
+			      struct devrx_fragment *frags, unsigned int n,
+			      int err)
+{
+	unsigned int got = 0;
+
+	if (rx->events.tell) {
+		drx_events_arm(rx);
+		(void)enter(rx, 0);
+		got = collect(rx, frags, n);
+	}
+	if (got)
+		return (int)got;
+	return err == -ENOBUFS && rx->flow.nr_paused ? drx_flow_tell(rx) : err;
+}
+
 static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 					       struct devrx_fragment *frags,
 					       unsigned int n,
 					       int64_t timeout_ns)
 {
 	int64_t deadline = timeout_ns, nap = FENCE_NAP_NS, end;
-	bool fenced, stuck, tell;
+	bool fenced, stuck, tell, orphans;
 	unsigned int got;
 	int err;
 
@@ -325,28 +350,34 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 		drx_release_parked(rx);
 		fenced = rx->fences.nr;
 		if (!rx->slots.nr_free && !fenced)
-			return -ENOBUFS;
+			return nothing_but_events(rx, frags, n, -ENOBUFS);
 		if (!rx->stats.connections)
-			return -ENOTCONN;
+			return nothing_but_events(rx, frags, n, -ENOTCONN);
 		if (drx_flow_due(rx))
 			drx_flow_look(rx);
 		stuck = !rx->slots.nr_free ||
 			rx->nr_starved + rx->flow.nr_paused ==
 				rx->stats.connections;
 		if (stuck && !fenced)
-			return rx->flow.nr_paused ? drx_flow_tell(rx) :
-						    -ENOBUFS;
+			return nothing_but_events(rx, frags, n, -ENOBUFS);
 		end = fenced && deadline ? nap_end(deadline, &nap) : deadline;
 		if (__builtin_expect(rx->recover.first != NULL, 0))
 			end = drx_recover_wait(rx, end);
 		tell = rx->flow.tell && !fenced;
 		if (tell)
 			end = 0; /* unless something comes at once */
+		orphans = false;
 		if (stuck) {
 			err = end ? sleep_until(end) : 0;
+			if (rx->events.tell) {
+				drx_events_arm(rx);
+				(void)enter(rx, 0);
+			}
 		} else {
 			drx_conns_arm(rx);
-			err = enter(rx, end);
+			drx_events_arm(rx);
+			orphans = drx_events_orphans(rx);
+			err = enter(rx, orphans ? 0 : end);
 		}
 		got = fenced ? look_at_fences(rx, frags, n) : 0;
 		if (!got)
@@ -357,6 +388,8 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 			return (int)got;
 		if (tell && !err)
 			return drx_flow_tell(rx);
+		if (orphans && !err && drx_events_end_orphans(rx))
+			continue;
 		if (err == -ETIME && end != deadline)
 			continue; /* a nap is over, not the wait */
 		if (!err && !timeout_ns && rx->wake_fd >= 0 &&

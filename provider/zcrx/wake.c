@@ -58,5 +58,6 @@ void drx_wake_clear(const struct devrx_receiver *rx)
 bool drx_wake_unfinished(const struct devrx_receiver *rx)
 {
 	return rx->to_arm.head != DRX_NONE || rx->flow.dirty ||
+	       drx_events_unarmed(rx) ||
 	       IO_URING_READ_ONCE(*rx->ring.sq.kflags) & IORING_SQ_TASKRUN;
 }

@@ -298,6 +298,10 @@ uint64_t FakeRing::left(int fd) const
 void FakeRing::finish(Socket &socket, int res)
 {
 	socket.armed = false;
+	/* A cancellation is of this receive, not of the next one. */
+	cancelled.erase(std::remove(cancelled.begin(), cancelled.end(),
+				    &socket),
+			cancelled.end());
 	post(socket.user_data, res, 0);
 }
 
@@ -503,9 +507,13 @@ void FakeRing::world()
 			(void)receive(s->second);
 	}
 	if (!hold_cancelled) {
-		for (Socket *socket : cancelled)
-			finish(*socket, -ECANCELED);
-		cancelled.clear();
+		while (!cancelled.empty())
+			finish(*cancelled.front(), -ECANCELED);
 	}
+	polled.erase(std::remove_if(polled.begin(), polled.end(),
+				    [this](const Request &request) {
+					    return answer(request);
+				    }),
+		     polled.end());
 	cq_commit();
 }

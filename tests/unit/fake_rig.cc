@@ -238,6 +238,13 @@ void Rig::check(const struct devrx_fragment &frag)
 
 	if (frag.flags & DEVRX_FRAGMENT_LOST)
 		return check_lost(frag);
+	if (frag.flags & DEVRX_FRAGMENT_EVENT) {
+		EXPECT_EQ(frag.flags, DEVRX_FRAGMENT_EVENT);
+		EXPECT_EQ(frag.length, 0u);
+		EXPECT_EQ(frag.token, 0u);
+		events.emplace_back(frag.user, frag.error);
+		return;
+	}
 	ASSERT_NE(it, streams.end())
 		<< "a fragment of nobody, user " << frag.user;
 	Stream &stream = it->second;

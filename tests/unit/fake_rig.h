@@ -97,6 +97,8 @@ class Rig
 	};
 	std::map<int, Stream> streams;
 	std::vector<struct devrx_fragment> lasts; /* last fragments, in order */
+	/* What is no connection's: which, and its error. */
+	std::vector<std::pair<uint64_t, int>> events;
 
 	/* @frag is to come once more, with LOST and @error. */
 	void expect_lost(const struct devrx_fragment &frag, int error);

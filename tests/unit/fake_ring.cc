@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstring>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -316,40 +317,69 @@ unsigned int FakeRing::submit(std::vector<Request> &to)
 		request.user_data = sqe->user_data;
 		request.target = sqe->addr;
 		request.len = sqe->len;
-		/* io_recvzc_prep() */
-		request.valid = sqe->opcode == DRX_IORING_OP_RECV_ZC ?
-					sqe->ioprio == IORING_RECV_MULTISHOT &&
-						!sqe->addr && !sqe->off &&
-						!sqe->msg_flags &&
-						!sqe->flags &&
-						sqe->file_index == zcrx_id :
-					!sqe->cancel_flags && !sqe->flags;
+		request.valid = !sqe->flags;
+		switch (sqe->opcode) {
+		case DRX_IORING_OP_RECV_ZC: /* io_recvzc_prep() */
+			request.valid &= sqe->ioprio == IORING_RECV_MULTISHOT &&
+					 !sqe->addr && !sqe->off &&
+					 !sqe->msg_flags &&
+					 sqe->file_index == zcrx_id;
+			break;
+		case IORING_OP_POLL_ADD: /* io_poll_add_prep(), once */
+			request.valid &= sqe->poll32_events == POLLIN &&
+					 !sqe->buf_index && !sqe->off &&
+					 !sqe->addr && !sqe->len;
+			break;
+		default:
+			request.valid &= !sqe->cancel_flags;
+		}
 		to.push_back(request);
 	}
 	__atomic_store_n(&sq_head, sq->sqe_head, __ATOMIC_RELEASE);
 	return n;
 }
 
+void FakeRing::cancel(const Request &request)
+{
+	cancels++;
+	for (auto &s : sockets) {
+		Socket &socket = s.second;
+
+		if (!socket.armed || socket.user_data != request.target)
+			continue;
+		if (std::find(cancelled.begin(), cancelled.end(), &socket) !=
+		    cancelled.end())
+			break;
+		if (hold_cancelled)
+			cancelled.push_back(&socket);
+		else
+			finish(socket, -ECANCELED);
+		post(request.user_data, 0, 0);
+		return;
+	}
+	post(request.user_data, -ENOENT, 0);
+}
+
+/* A descriptor that is polled: true once it was ready. */
+bool FakeRing::answer(const Request &request)
+{
+	struct pollfd pfd = { request.fd, POLLIN, 0 };
+
+	if (::poll(&pfd, 1, 0) != 1)
+		return false;
+	post(request.user_data, pfd.revents, 0);
+	return true;
+}
+
 void FakeRing::handle(const Request &request)
 {
-	if (request.opcode == IORING_OP_ASYNC_CANCEL) {
-		cancels++;
-		for (auto &s : sockets) {
-			Socket &socket = s.second;
-
-			if (!socket.armed || socket.user_data != request.target)
-				continue;
-			if (std::find(cancelled.begin(), cancelled.end(),
-				      &socket) != cancelled.end())
-				break;
-			if (hold_cancelled)
-				cancelled.push_back(&socket);
-			else
-				finish(socket, -ECANCELED);
-			post(request.user_data, 0, 0);
-			return;
-		}
-		post(request.user_data, -ENOENT, 0);
+	if (request.opcode == IORING_OP_ASYNC_CANCEL && request.valid) {
+		cancel(request);
+		return;
+	}
+	if (request.opcode == IORING_OP_POLL_ADD && request.valid) {
+		polls++;
+		polled.push_back(request);
 		return;
 	}
 	if (request.opcode != DRX_IORING_OP_RECV_ZC || !request.valid) {
@@ -382,6 +412,8 @@ int FakeRing::enter(bool wait, struct __kernel_timespec *ts)
 	unsigned int n;
 
 	enters++;
+	if (on_enter)
+		on_enter();
 	waited = wait;
 	limited = wait && ts;
 	limit_ns = limited ? ts->tv_sec * 1000000000 + ts->tv_nsec : 0;

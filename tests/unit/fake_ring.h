@@ -79,6 +79,11 @@ class FakeRing
 	void work();
 	/* Completions of cancelled receives wait until this is cleared. */
 	bool hold_cancelled = false;
+	void forget_cancelled()
+	{
+		cancelled.clear();
+		hold_cancelled = false;
+	}
 	/* Chunks that NIC, sockets and completions could still get. */
 	uint64_t chunks_free() const;
 	/* References to chunks that the program has. */
@@ -92,6 +97,7 @@ class FakeRing
 	std::function<void(struct drx_zcrx_ifq_reg &)> reg_answer;
 	std::deque<int> enter_errors; /* before anything is submitted; 0: none */
 	int flush_error = 0;
+	std::function<void()> on_enter; /* before anything else */
 	bool idle_nic = false; /* never looks at the refill ring */
 	int drain_end =
 		-ENODEV; /* of recvmsg() where the NIC's payload begins */
@@ -115,6 +121,7 @@ class FakeRing
 	unsigned int exits = 0;
 	unsigned int cancels = 0;
 	unsigned int receives = 0;
+	unsigned int polls = 0; /* of descriptors, which are real */
 	unsigned int drains = 0; /* recvmsg() */
 	uint64_t drained = 0; /* bytes */
 	unsigned int thieves = 0; /* receives with a limit */
@@ -195,6 +202,8 @@ class FakeRing
 
 	unsigned int submit(std::vector<Request> &to);
 	void handle(const Request &request);
+	void cancel(const Request &request);
+	bool answer(const Request &request);
 	void world();
 	bool nic(int fd, Socket &socket);
 	bool receive(Socket &socket);
@@ -217,6 +226,7 @@ class FakeRing
 	std::mt19937_64 rng;
 	std::map<int, Socket> sockets;
 	std::vector<Socket *> cancelled;
+	std::vector<Request> polled; /* until their descriptor is ready */
 
 	/* Queues. */
 	int ring_fd = -1;

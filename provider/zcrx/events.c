@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+/* The NIC's events, and the end of its connections; see events.h. */
+#include "zcrx/events.h"
+
+#include <errno.h>
+#include <poll.h>
+
+#include "zcrx/receiver.h"
+
+void drx_events_init(struct devrx_receiver *rx)
+{
+	rx->events.watch.fd = -1;
+}
+
+void drx_events_watch(struct devrx_receiver *rx, const struct drx_watch *watch)
+{
+	rx->events.watch = *watch;
+	rx->events.tell = rx->info.flags & DEVRX_RECEIVER_F_EVENTS;
+	rx->events.told_link = watch->link;
+	rx->events.told_downs = watch->downs;
+}
+
+void drx_events_fini(struct devrx_receiver *rx)
+{
+	if (rx->events.watch.fd >= 0)
+		drx_watch_close(&rx->events.watch);
+}
+
+bool drx_events_unarmed(const struct devrx_receiver *rx)
+{
+	const struct drx_events *events = &rx->events;
+
+	return events->watch.fd >= 0 && !events->armed &&
+	       events->watch.link != DRX_LINK_GONE;
+}
+
+void drx_events_arm(struct devrx_receiver *rx)
+{
+	struct drx_events *events = &rx->events;
+	struct io_uring_sqe *sqe;
+
+	if (!drx_events_unarmed(rx))
+		return;
+	sqe = drx_next_sqe(rx);
+	if (!sqe)
+		return; /* the next wait tries again */
+	io_uring_prep_poll_add(sqe, events->watch.fd, POLLIN);
+	sqe->user_data = DRX_UD_WATCH;
+	events->armed = true;
+}
+
+void drx_events_reap(struct devrx_receiver *rx, uint64_t user_data)
+{
+	struct drx_events *events = &rx->events;
+
+	if (user_data != DRX_UD_WATCH || events->watch.fd < 0)
+		return;
+	events->armed = false;
+	drx_watch_read(&events->watch);
+	events->pending = events->tell;
+}
+
+static void tell(struct devrx_fragment *frag, enum devrx_event event, int error)
+{
+	*frag = (struct devrx_fragment){
+		.user = event,
+		.flags = DEVRX_FRAGMENT_EVENT,
+		.error = (int16_t)error,
+	};
+}
+
+/*
+ * From what was told to what is: several changes in a row are told as one down
+ * and, where it is up again, one up.
+ */
+unsigned int drx_events_deliver(struct devrx_receiver *rx,
+				struct devrx_fragment *frags, unsigned int n)
+{
+	struct drx_events *events = &rx->events;
+	const struct drx_watch *watch = &events->watch;
+	unsigned int got = 0;
+
+	if (got < n && events->told_downs != watch->downs) {
+		tell(&frags[got++], DEVRX_EVENT_LINK_DOWN, -ENETDOWN);
+		events->told_downs = watch->downs;
+		events->told_link = DRX_LINK_DOWN;
+	}
+	if (got < n && events->told_link != watch->link) {
+		if (watch->link == DRX_LINK_UP)
+			tell(&frags[got++], DEVRX_EVENT_LINK_UP, 0);
+		else
+			tell(&frags[got++], DEVRX_EVENT_NIC_GONE, -ENODEV);
+		events->told_link = watch->link;
+	}
+	events->pending = events->told_downs != watch->downs ||
+			  events->told_link != watch->link;
+	return got;
+}
+
+static bool is_orphan(const struct drx_conn *conn)
+{
+	return conn->state == DRX_CONN_ARMED && !conn->orphaned &&
+	       !conn->pausing;
+}
+
+bool drx_events_orphans(const struct devrx_receiver *rx)
+{
+	uint32_t i;
+
+	if (rx->events.watch.link != DRX_LINK_GONE)
+		return false;
+	for (i = 0; i < rx->nr_conns; i++)
+		if (is_orphan(&rx->conns[i]))
+			return true;
+	return false;
+}
+
+void drx_events_cancelled(struct devrx_receiver *rx, uint64_t user_data,
+			  int res)
+{
+	struct drx_conn *conn = drx_conn_of(rx, user_data & ~DRX_UD_CANCEL);
+
+	/* While a receive is at work, the kernel does not find it. */
+	if (conn && res == -ENOENT)
+		conn->orphaned = false;
+}
+
+bool drx_events_end_orphans(struct devrx_receiver *rx)
+{
+	bool again = false;
+	uint32_t i;
+
+	/* The kernel does a limited amount at a time. */
+	if (IO_URING_READ_ONCE(*rx->ring.sq.kflags) & IORING_SQ_TASKRUN)
+		return true;
+	for (i = 0; i < rx->nr_conns; i++) {
+		struct drx_conn *conn = &rx->conns[i];
+
+		if (!is_orphan(conn) || drx_conn_cancel(rx, conn))
+			continue;
+		conn->orphaned = true;
+		again = true;
+	}
+	return again;
+}
