@@ -12,6 +12,7 @@ set -euo pipefail
 usage() {
 	cat <<'END'
 usage: tests/vm/link.sh up [--bare] [--port N] [--queue N] [--mtu N]
+       tests/vm/link.sh renew [--port N] [--queue N] [--mtu N]
        tests/vm/link.sh down
 
   --bare     leave the NIC as it comes: no header split, no steering
@@ -20,7 +21,8 @@ usage: tests/vm/link.sh up [--bare] [--port N] [--queue N] [--mtu N]
              N + 1 queues
   --mtu N    of both ends (default $MTU or 1500)
 
-The module comes from $DEVRX_MODULES/softnic unless it is loaded. `down` undoes
+The module comes from $DEVRX_MODULES/softnic unless it is loaded. `renew` makes the
+pair again where a test has removed it. `down` undoes
 all of it, the module included, and may be called when nothing is up.
 END
 }
@@ -35,14 +37,17 @@ die() {
 	exit 1
 }
 
-# Each end in a namespace of its own. The other end of a new softnic0 is
-# softnic0p until it gets a name.
-make_pair() {
+# Each end gets a namespace of its own.
+make_namespaces() {
 	for ns in peer rx; do
 		[[ ! -e /run/netns/$ns ]] ||
 			die "namespace $ns is here: run \`link.sh down\` first"
 		$ip netns add $ns
 	done
+}
+
+# The other end of a new softnic0 is softnic0p until it gets a name.
+make_pair() {
 	$ip link add softnic0 netns peer type $module
 	$ip -n peer link set softnic0p netns rx name softnic1
 }
@@ -86,6 +91,11 @@ wait_link() {
 up() {
 	[[ -e /sys/module/$module ]] ||
 		insmod "${DEVRX_MODULES:?}/softnic/$module.ko"
+	make_namespaces
+	renew
+}
+
+renew() {
 	make_pair
 	end_up softnic0 peer 1
 	end_up softnic1 rx 2
@@ -122,9 +132,9 @@ while (($#)); do
 done
 
 case $command in
-up)
+up | renew)
 	[[ $queue =~ ^([1-9]|1[0-5])$ ]] || die "no such queue: $queue"
-	up
+	"$command"
 	;;
 down) down ;;
 -h | --help | help) usage ;;

@@ -37,7 +37,9 @@ modprobe -q vgem 2>/dev/null
 
 # Tests take the NIC down and up again; its IPv6 addresses shall outlive it.
 for setting in keep_addr_on_down=1 accept_dad=0; do
-	$ip netns exec rx sysctl -q -w "net.ipv6.conf.softnic1.$setting"
+	for dev in softnic1 default; do # and remove it
+		$ip netns exec rx sysctl -q -w "net.ipv6.conf.$dev.$setting"
+	done
 done
 
 DEVRX_VM_DIR=$here $ip netns exec rx "$tests" "$@"
