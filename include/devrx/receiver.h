@@ -95,6 +95,7 @@ extern "C" {
 #endif
 
 struct devrx_receiver;
+struct epoll_event; /* sys/epoll.h */
 
 /*
  * How bytes get into the memory, where they are before a fragment is delivered.
@@ -223,12 +224,15 @@ enum devrx_event {
 	DEVRX_EVENT_LINK_UP = 2,
 	/* It has gone for good: -ENODEV. Connections end, see "The NIC". */
 	DEVRX_EVENT_NIC_GONE = 3,
+	/* The epoll set has @position events: see devrx_receiver_epoll(). */
+	DEVRX_EVENT_EPOLL = 4,
 };
 
 /**
  * struct devrx_fragment - one received piece of one connection
  * @offset: where it starts in the memory, bytes
- * @position: where it starts in the connection's stream, bytes from 0
+ * @position: where it starts in the connection's stream, bytes from 0; with EVENT
+ *      see enum devrx_event
  * @user: the value given to devrx_receiver_add(); with EVENT an enum devrx_event
  * @token: identifies the fragment for its release; opaque, 0 where there is
  *      nothing to release
@@ -534,6 +538,39 @@ DEVRX_API int devrx_receiver_wait(struct devrx_receiver *rx,
  * Since: 0.1
  */
 DEVRX_API int devrx_receiver_fd(struct devrx_receiver *rx);
+
+/**
+ * devrx_receiver_epoll - wait for an epoll set, too
+ * @rx: the receiver, of any tier
+ * @epfd: an epoll set of the caller's; borrowed. Negative: take off the one that
+ *      there is
+ * @events: array for its events; borrowed
+ * @n: its length, at least 1
+ *
+ * For a program that has a loop of epoll_wait() and moves over to devrx one socket at
+ * a time: devrx_receiver_wait() waits for @epfd, too, and tells what it has by a
+ * fragment with DEVRX_FRAGMENT_EVENT, @user DEVRX_EVENT_EPOLL and as @position how
+ * many of @events are filled, as epoll_wait() would fill them. There is one set at a
+ * time; with it a wait without connections is not -ENOTCONN. While the wait returns
+ * -ENOBUFS, the set is looked at without waiting.
+ *
+ * Who has @events: from devrx_receiver_wait() on the kernel, which writes to it in the
+ * receiver's calls only; from the delivery of that fragment to the next
+ * devrx_receiver_wait() the caller, who serves what it says. What is level-triggered
+ * and was not served comes again at once, as with epoll_wait().
+ *
+ * A fragment with @error is the last one, and there is no set any more: -ECANCELED
+ * after it was taken off; what the kernel has against it, as -EINVAL where it is no
+ * epoll set. Until then, or devrx_receiver_close(), @epfd and @events stay.
+ *
+ * Return: 0; -EINVAL (@events, @n); -EBADF (no descriptor); -EEXIST (there is a
+ *   set); -EOPNOTSUPP (cause "epoll-missing": before Linux 6.15; poll
+ *   devrx_receiver_fd() in the set instead); to take off: -ENOENT (there is none),
+ *   -EBUSY (the submission queue is full, wait and try again); -EPERM (forked).
+ * Since: 0.1
+ */
+DEVRX_API int devrx_receiver_epoll(struct devrx_receiver *rx, int epfd,
+				   struct epoll_event *events, unsigned int n);
 
 /**
  * devrx_receiver_release - give fragments back, now

@@ -10,6 +10,12 @@
 void drx_events_init(struct devrx_receiver *rx)
 {
 	rx->events.watch.fd = -1;
+	rx->events.epoll.fd = -1;
+}
+
+bool drx_events_wanted(const struct devrx_receiver *rx)
+{
+	return rx->events.tell || rx->events.epoll.fd >= 0;
 }
 
 void drx_events_watch(struct devrx_receiver *rx, const struct drx_watch *watch)
@@ -26,7 +32,7 @@ void drx_events_fini(struct devrx_receiver *rx)
 		drx_watch_close(&rx->events.watch);
 }
 
-bool drx_events_unarmed(const struct devrx_receiver *rx)
+static bool watch_unarmed(const struct devrx_receiver *rx)
 {
 	const struct drx_events *events = &rx->events;
 
@@ -34,12 +40,18 @@ bool drx_events_unarmed(const struct devrx_receiver *rx)
 	       events->watch.link != DRX_LINK_GONE;
 }
 
+bool drx_events_unarmed(const struct devrx_receiver *rx)
+{
+	return watch_unarmed(rx) || drx_epoll_unarmed(rx);
+}
+
 void drx_events_arm(struct devrx_receiver *rx)
 {
 	struct drx_events *events = &rx->events;
 	struct io_uring_sqe *sqe;
 
-	if (!drx_events_unarmed(rx))
+	drx_epoll_arm(rx);
+	if (!watch_unarmed(rx))
 		return;
 	sqe = drx_next_sqe(rx);
 	if (!sqe)
@@ -49,15 +61,17 @@ void drx_events_arm(struct devrx_receiver *rx)
 	events->armed = true;
 }
 
-void drx_events_reap(struct devrx_receiver *rx, uint64_t user_data)
+void drx_events_reap(struct devrx_receiver *rx, uint64_t user_data, int res)
 {
 	struct drx_events *events = &rx->events;
 
+	if (user_data == DRX_UD_EPOLL)
+		drx_epoll_reap(rx, res);
 	if (user_data != DRX_UD_WATCH || events->watch.fd < 0)
 		return;
 	events->armed = false;
 	drx_watch_read(&events->watch);
-	events->pending = events->tell;
+	events->pending |= events->tell;
 }
 
 static void tell(struct devrx_fragment *frag, enum devrx_event event, int error)
@@ -73,10 +87,9 @@ static void tell(struct devrx_fragment *frag, enum devrx_event event, int error)
  * From what was told to what is: several changes in a row are told as one down
  * and, where it is up again, one up.
  */
-unsigned int drx_events_deliver(struct devrx_receiver *rx,
-				struct devrx_fragment *frags, unsigned int n)
+static unsigned int tell_link(struct drx_events *events,
+			      struct devrx_fragment *frags, unsigned int n)
 {
-	struct drx_events *events = &rx->events;
 	const struct drx_watch *watch = &events->watch;
 	unsigned int got = 0;
 
@@ -92,8 +105,25 @@ unsigned int drx_events_deliver(struct devrx_receiver *rx,
 			tell(&frags[got++], DEVRX_EVENT_NIC_GONE, -ENODEV);
 		events->told_link = watch->link;
 	}
-	events->pending = events->told_downs != watch->downs ||
-			  events->told_link != watch->link;
+	events->pending |= events->told_downs != watch->downs ||
+			   events->told_link != watch->link;
+	return got;
+}
+
+unsigned int drx_events_deliver(struct devrx_receiver *rx,
+				struct devrx_fragment *frags, unsigned int n)
+{
+	struct drx_events *events = &rx->events;
+	unsigned int got = 0;
+
+	if (!n)
+		return 0;
+	events->pending = false;
+	if (events->tell)
+		got = tell_link(events, frags, n);
+	if (got < n && events->epoll.has_result)
+		got += drx_epoll_deliver(rx, frags + got);
+	events->pending |= events->epoll.has_result;
 	return got;
 }
 

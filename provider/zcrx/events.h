@@ -16,8 +16,28 @@
 #include "nic/watch.h"
 
 struct devrx_fragment;
+struct epoll_event;
 struct devrx_receiver;
 struct io_uring_cqe;
+
+/*
+ * @fd: the program's set, or -1; then the rest means nothing
+ * @events: the program's array, of
+ * @nr: entries; the kernel's while
+ * @armed: the kernel was asked
+ * @has_result: the answer is to be delivered:
+ * @result: entries that were filled, or a negative errno, which is the last
+ * @ending: the program has taken the set off
+ */
+struct drx_epoll {
+	int fd;
+	struct epoll_event *events;
+	uint32_t nr;
+	int result;
+	bool armed;
+	bool has_result;
+	bool ending;
+};
 
 /*
  * @watch: the NIC; its descriptor is -1 without one
@@ -26,6 +46,7 @@ struct io_uring_cqe;
  * @told_link: what was delivered last of its state
  * @told_downs: ... and its count then
  * @pending: something is to be delivered
+ * @epoll: a program's epoll set
  */
 struct drx_events {
 	struct drx_watch watch;
@@ -34,9 +55,12 @@ struct drx_events {
 	bool pending;
 	uint32_t told_link;
 	uint64_t told_downs;
+	struct drx_epoll epoll;
 };
 
 void drx_events_init(struct devrx_receiver *rx);
+/* Can anything come that is no connection's? */
+bool drx_events_wanted(const struct devrx_receiver *rx);
 /* The receiver's NIC, from now on; @watch is taken. */
 void drx_events_watch(struct devrx_receiver *rx, const struct drx_watch *watch);
 void drx_events_fini(struct devrx_receiver *rx);
@@ -45,7 +69,7 @@ bool drx_events_unarmed(const struct devrx_receiver *rx);
 /* Ask it. */
 void drx_events_arm(struct devrx_receiver *rx);
 /* A completion of what was asked. */
-void drx_events_reap(struct devrx_receiver *rx, uint64_t user_data);
+void drx_events_reap(struct devrx_receiver *rx, uint64_t user_data, int res);
 unsigned int drx_events_deliver(struct devrx_receiver *rx,
 				struct devrx_fragment *frags, unsigned int n);
 /*
@@ -59,5 +83,12 @@ bool drx_events_end_orphans(struct devrx_receiver *rx);
 /* A cancellation, of @user_data with DRX_UD_CANCEL, was answered with @res. */
 void drx_events_cancelled(struct devrx_receiver *rx, uint64_t user_data,
 			  int res);
+
+/* epoll.c; the same, and it is asked for as long as there is a set */
+bool drx_epoll_unarmed(const struct devrx_receiver *rx);
+void drx_epoll_arm(struct devrx_receiver *rx);
+void drx_epoll_reap(struct devrx_receiver *rx, int res);
+unsigned int drx_epoll_deliver(struct devrx_receiver *rx,
+			       struct devrx_fragment *frag);
 
 #endif /* DRX_EVENTS_H */

@@ -14,7 +14,7 @@
  *	fences.c	... when a device is done with them
  *	recover.c, spares.c	payload that the kernel could not place
  *	flow.c, rcvbuf.c	what the caller and the sockets may hold
- *	events.c	the NIC down, up, away
+ *	events.c, epoll.c	the NIC down, up, away; a program's epoll set
  *	recv_open.c, recv.c	what is different on tier recv
  *	stage.c, upload.c	... where the memory's provider has to write
  */
@@ -111,6 +111,7 @@ struct drx_conn_list {
 #define DRX_UD_CANCEL (DRX_UD_IGNORE | DRX_UD_STEAL)
 /* What is no connection's, see events.h. */
 #define DRX_UD_WATCH (DRX_UD_IGNORE | 1)
+#define DRX_UD_EPOLL (DRX_UD_IGNORE | 2)
 
 struct devrx_receiver {
 	/* Each wait and release. */

@@ -70,6 +70,8 @@ reap_other(struct devrx_receiver *rx, struct drx_conn *conn,
 	struct drx_recv *recv = &rx->recv;
 	const uint32_t bid = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
 
+	if (cqe->user_data & DRX_UD_IGNORE)
+		drx_events_reap(rx, cqe->user_data, cqe->res);
 	if (cqe->flags & IORING_CQE_F_BUFFER && bid < recv->nr)
 		drx_recv_put(recv, bid);
 	/* Not armed: its end was told before, and is on a list already. */

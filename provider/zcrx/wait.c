@@ -127,7 +127,7 @@ reap_other(struct devrx_receiver *rx, const struct io_uring_cqe *cqe, bool wide)
 			drx_flow_cancelled(rx, cqe->user_data, cqe->res);
 			drx_events_cancelled(rx, cqe->user_data, cqe->res);
 		} else {
-			drx_events_reap(rx, cqe->user_data);
+			drx_events_reap(rx, cqe->user_data, cqe->res);
 		}
 		return true;
 	}
@@ -320,7 +320,7 @@ static int nothing_but_events(struct devrx_receiver *rx,
 {
 	unsigned int got = 0;
 
-	if (rx->events.tell) {
+	if (drx_events_wanted(rx)) {
 		drx_events_arm(rx);
 		(void)enter(rx, 0);
 		got = collect(rx, frags, n);
@@ -351,13 +351,14 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 		fenced = rx->fences.nr;
 		if (!rx->slots.nr_free && !fenced)
 			return nothing_but_events(rx, frags, n, -ENOBUFS);
-		if (!rx->stats.connections)
+		if (!rx->stats.connections && rx->events.epoll.fd < 0)
 			return nothing_but_events(rx, frags, n, -ENOTCONN);
 		if (drx_flow_due(rx))
 			drx_flow_look(rx);
 		stuck = !rx->slots.nr_free ||
-			rx->nr_starved + rx->flow.nr_paused ==
-				rx->stats.connections;
+			(rx->stats.connections &&
+			 rx->nr_starved + rx->flow.nr_paused ==
+				 rx->stats.connections);
 		if (stuck && !fenced)
 			return nothing_but_events(rx, frags, n, -ENOBUFS);
 		end = fenced && deadline ? nap_end(deadline, &nap) : deadline;
@@ -369,7 +370,7 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 		orphans = false;
 		if (stuck) {
 			err = end ? sleep_until(end) : 0;
-			if (rx->events.tell) {
+			if (drx_events_wanted(rx)) {
 				drx_events_arm(rx);
 				(void)enter(rx, 0);
 			}

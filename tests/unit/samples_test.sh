@@ -83,6 +83,40 @@ result threads_receive "$(
 	runs 1 'no NIC "no-such-nic"' "$build/samples/threads_receive" 0 no-such-nic 0 2
 )"
 
+# The same with the epoll set inside the wait: one connection by recv, one by devrx.
+epoll_wait_transfer() {
+	local out ports i pid a b
+	out=$(mktemp)
+	timeout 60 "$build/samples/epoll_wait_receive" 0 0 >"$out" 2>&1 &
+	pid=$!
+	for ((i = 0; i < 600; i++)); do
+		mapfile -t ports < <(sed -n 's/^listening on port \([0-9]*\)$/\1/p' "$out")
+		((${#ports[@]} < 2)) && kill -0 $pid 2>/dev/null || break
+		sleep 0.1
+	done
+	if ((${#ports[@]} < 2)); then
+		grep -q 'io_uring\|EPOLL_WAIT' "$out" || echo "no ports: $(<"$out")"
+		rm "$out"
+		return
+	fi
+	exec {a}>"/dev/tcp/127.0.0.1/${ports[0]}" {b}>"/dev/tcp/127.0.0.1/${ports[1]}"
+	head -c 70000 /dev/zero >&"$a"
+	head -c 1000000 /dev/zero >&"$b"
+	exec {a}>&- {b}>&-
+	for ((i = 0; i < 600; i++)); do
+		[[ $(grep -c 'has ended' "$out") != 2 ]] || break
+		sleep 0.1
+	done
+	kill -TERM $pid
+	wait $pid || echo "ended with $?"
+	grep -q '^70000 bytes by recv, 1000000 by devrx$' "$out" || echo "no sum: $(<"$out")"
+	rm "$out"
+}
+result epoll_wait_receive "$(
+	runs 2 'usage: epoll_wait_receive PORT' "$build/samples/epoll_wait_receive"
+	epoll_wait_transfer
+)"
+
 for sample in cuda_checksum cuda_histogram cuda_vector_add bring_your_own_tensor; do
 	program=$build/samples/$sample
 	if [[ ! -x $program ]]; then

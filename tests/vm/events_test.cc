@@ -7,8 +7,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -59,11 +61,12 @@ class Events : public testing::TestWithParam<const char *>
 		/* Nothing of the earlier life stands in the way of a new one. */
 		EXPECT_EQ(works_now(), "");
 	}
-	void open(const char *kind = "udmabuf", uint64_t len = 32 * MiB)
+	void open(const char *kind = "udmabuf", uint64_t len = 32 * MiB,
+		  uint32_t flags = 0)
 	{
 		devrx_receiver_opts opts = DEVRX_RECEIVER_OPTS_INIT;
 
-		opts.flags = DEVRX_RECEIVER_F_EVENTS;
+		opts.flags = DEVRX_RECEIVER_F_EVENTS | flags;
 		ASSERT_EQ(make_memory(&mem, kind, len), outcome(0));
 		ASSERT_EQ(reserve(&q), outcome(0));
 		ASSERT_EQ(open_receiver(&rx, mem, q, opts), outcome(0));
@@ -161,6 +164,55 @@ TEST_F(Events, DownAndUpInMidStream)
 	EXPECT_EQ(follower->end(0), DEVRX_FRAGMENT_EOF);
 	EXPECT_EQ(events, down_up);
 	EXPECT_EQ(sender->join(), "");
+}
+
+/* A program's epoll set in the same wait, in a queue of both layouts. */
+TEST_F(Events, AnEpollSetBesideData)
+{
+	for (uint32_t flags : { 0u, DEVRX_RECEIVER_F_CQE_MIXED }) {
+		struct epoll_event set_events[4], event = {};
+		const Fd set(epoll_create1(EPOLL_CLOEXEC));
+		int ends[2], told = 0;
+		char byte;
+
+		ASSERT_EQ(pipe(ends), 0);
+		const Fd out(ends[0]), in(ends[1]);
+		event.events = EPOLLIN;
+		event.data.u32 = 7;
+		ASSERT_EQ(epoll_ctl(set.get(), EPOLL_CTL_ADD, out.get(),
+				    &event),
+			  0);
+		ASSERT_NO_FATAL_FAILURE(open("udmabuf", 32 * MiB, flags));
+		ASSERT_EQ(devrx_receiver_epoll(rx.get(), set.get(), set_events,
+					       4),
+			  0);
+		ASSERT_EQ(write(in.get(), "x", 1), 1);
+		ASSERT_EQ(receive(), 1) << "without a connection";
+		ASSERT_EQ(read(out.get(), &byte, 1), 1);
+		ASSERT_NO_FATAL_FAILURE(
+			start({ { 8 * MiB, false }, { 8 * MiB, true } }));
+		for (events.clear(); follower->ended() < 2; events.clear()) {
+			if (told < 10 && follower->bytes() > told * MiB) {
+				ASSERT_EQ(write(in.get(), "x", 1), 1);
+			}
+			ASSERT_GT(receive(), 0);
+			if (events.empty())
+				continue;
+			EXPECT_EQ(events[0].first, uint64_t(DEVRX_EVENT_EPOLL));
+			EXPECT_EQ(set_events[0].data.u32, 7u);
+			while (poll_in(out.get(), 0))
+				ASSERT_EQ(read(out.get(), &byte, 1), 1);
+			told++;
+		}
+		EXPECT_GT(told, 0);
+		EXPECT_EQ(follower->bytes(), 16 * MiB);
+		EXPECT_EQ(devrx_receiver_close(rx.release(), 0), 0);
+		fds.clear();
+		sender.reset();
+		mem.reset();
+		q.reset();
+		ASSERT_TRUE(queue_is_free());
+	}
 }
 
 /* Other NICs are none of its business. */
