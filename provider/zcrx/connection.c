@@ -290,3 +290,22 @@ void drx_conn_free(struct devrx_receiver *rx, struct drx_conn *conn)
 	rx->stats.connections--;
 	drx_rcvbuf_remove(rx, conn);
 }
+
+unsigned int drx_conns_last(struct devrx_receiver *rx,
+			    struct devrx_fragment *frags, unsigned int n)
+{
+	struct drx_conn *conn;
+	unsigned int i;
+
+	for (i = 0; i < n && (conn = drx_conn_pop(rx, &rx->ending)); i++) {
+		frags[i] = (struct devrx_fragment){
+			.position = conn->position,
+			.user = conn->user,
+			.flags = conn->error ? DEVRX_FRAGMENT_ERROR :
+					       DEVRX_FRAGMENT_EOF,
+			.error = conn->error,
+		};
+		drx_conn_free(rx, conn);
+	}
+	return i;
+}

@@ -2,6 +2,7 @@
 /* What can be asked of a receiver. */
 #include <errno.h>
 
+#include "util/cause.h"
 #include "util/opts.h"
 #include "zcrx/receiver.h"
 
@@ -77,4 +78,13 @@ const char *devrx_placement_name(uint32_t placement)
 	default:
 		return "unknown";
 	}
+}
+
+int drx_receiver_forked(struct devrx_receiver *rx)
+{
+	rx->has_cause = true;
+	return drx_fail(&rx->cause, -EPERM, "forked",
+			"open a receiver in the child",
+			"the receiver belongs to the process that opened it, "
+			"and this is a child of it");
 }

@@ -265,6 +265,9 @@ void drx_conn_end(struct devrx_receiver *rx, struct drx_conn *conn, int error);
 void drx_conn_disown(struct devrx_receiver *rx, struct drx_conn *conn);
 /* Forget @conn; its last fragment was delivered. */
 void drx_conn_free(struct devrx_receiver *rx, struct drx_conn *conn);
+/* The last fragments of connections that have ended. */
+unsigned int drx_conns_last(struct devrx_receiver *rx,
+			    struct devrx_fragment *frags, unsigned int n);
 
 /* arm.c */
 /* A submission; submits the full queue first where there is none free. NULL where

@@ -31,15 +31,6 @@
 #define FENCE_NAP_NS INT64_C(32000)
 #define FENCE_NAP_MAX_NS INT64_C(1024000)
 
-int drx_receiver_forked(struct devrx_receiver *rx)
-{
-	rx->has_cause = true;
-	return drx_fail(&rx->cause, -EPERM, "forked",
-			"open a receiver in the child",
-			"the receiver belongs to the process that opened it, "
-			"and this is a child of it");
-}
-
 static inline uint64_t offset_of(const struct io_uring_cqe *cqe)
 {
 	return ((const struct drx_zcrx_cqe *)(cqe + 1))->off &
@@ -199,27 +190,6 @@ static unsigned int reap(struct devrx_receiver *rx,
 	return got;
 }
 
-/* The last fragments of connections that have ended. */
-static unsigned int deliver_endings(struct devrx_receiver *rx,
-				    struct devrx_fragment *frags,
-				    unsigned int n)
-{
-	struct drx_conn *conn;
-	unsigned int i;
-
-	for (i = 0; i < n && (conn = drx_conn_pop(rx, &rx->ending)); i++) {
-		frags[i] = (struct devrx_fragment){
-			.position = conn->position,
-			.user = conn->user,
-			.flags = conn->error ? DEVRX_FRAGMENT_ERROR :
-					       DEVRX_FRAGMENT_EOF,
-			.error = conn->error,
-		};
-		drx_conn_free(rx, conn);
-	}
-	return i;
-}
-
 /* All that can be had without the kernel. */
 static inline unsigned int collect(struct devrx_receiver *rx,
 				   struct devrx_fragment *frags, unsigned int n)
@@ -233,7 +203,7 @@ static inline unsigned int collect(struct devrx_receiver *rx,
 	if (__builtin_expect(rx->recover.on, 0))
 		got = drx_recover_reaped(rx, frags, got, n);
 	if (__builtin_expect(rx->ending.head != DRX_NONE, 0))
-		got += deliver_endings(rx, frags + got, n - got);
+		got += drx_conns_last(rx, frags + got, n - got);
 	/* The kernel is not entered before a call has room for them. */
 	if (__builtin_expect(rx->events.pending, 0))
 		got += drx_events_deliver(rx, frags + got, n - got);
