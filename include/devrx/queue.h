@@ -89,10 +89,10 @@ enum devrx_queue_user {
  * @napi_id: 0 where unknown; SO_INCOMING_NAPI_ID of its connections
  * @user: enum devrx_queue_user
  * @xdp: 1 where an XDP program is attached to the NIC
- * @rx_ring: entries of the queue's ring, 0 where the kernel cannot say
- * @reserved: 0
  * @ifname: the NIC's name
  * @driver: its driver, or an empty string
+ * @rx_ring: entries of the queue's ring, 0 where the kernel cannot say
+ * @reserved: 0
  *
  * Since: 0.1
  */
@@ -106,10 +106,10 @@ struct devrx_queue_info {
 	uint32_t napi_id;
 	uint32_t user;
 	uint32_t xdp;
-	uint32_t rx_ring;
-	uint32_t reserved;
 	char ifname[16];
 	char driver[32];
+	uint32_t rx_ring;
+	uint32_t reserved;
 };
 
 /**

@@ -167,8 +167,8 @@ enum devrx_tier {
  *      re-arming (see overflows in struct devrx_receiver_stats), never data
  * @bind_timeout_ms: how long to wait for a queue that still belongs to a
  *      receiver being torn down, 0 for 2000
- * @flags: DEVRX_RECEIVER_F_*; unknown bits are refused, and on tier recv
- *      CQE_MIXED
+ * @flags: DEVRX_RECEIVER_F_*; unknown bits are refused, on tier recv CQE_MIXED,
+ *      and without a queue EVENTS
  * @recovery_timeout_ms: on zcrx-device, how long bytes that the kernel could not
  *      put into the memory may wait for a place in it, 0 for 2000; see "Payload
  *      around the queue" above

@@ -73,11 +73,10 @@ static int check_opts(const struct devrx_receiver_opts *opts, bool recv,
 		return drx_fail(cause, -EINVAL, "opts-invalid", NULL,
 				"cq_entries is %" PRIu32 ", the most is %u",
 				opts->cq_entries, CQ_ENTRIES_MAX);
-	if (opts->flags && recv)
+	if (opts->flags & DEVRX_RECEIVER_F_CQE_MIXED && recv)
 		return drx_fail(cause, -EINVAL, "opts-invalid", NULL,
-				"a flag needs a queue: the completions of tier "
-				"recv are all small, and its sockets control "
-				"the flow themselves");
+				"DEVRX_RECEIVER_F_CQE_MIXED needs a queue: the "
+				"completions of tier recv are all small");
 	if (opts->flags & DEVRX_RECEIVER_F_CQE_MIXED &&
 	    !(features->flags & DEVRX_FEATURE_CQE_MIXED))
 		return drx_fail(cause, -EOPNOTSUPP, "cqe-mixed-missing",

@@ -63,7 +63,7 @@ ENDS_WITH(devrx_memory_info, proof, 176);
 ENDS_WITH(devrx_backing, priv, 168);
 ENDS_WITH(devrx_provider, write, 64);
 ENDS_WITH(devrx_queue_opts, cause, 32);
-ENDS_WITH(devrx_queue_info, driver, 88);
+ENDS_WITH(devrx_queue_info, reserved, 96);
 ENDS_WITH(devrx_receiver_opts, cause, 48);
 ENDS_WITH(devrx_receiver_info, chunk_reason, 496);
 ENDS_WITH(devrx_receiver_stats, nic_gone, 208);

@@ -134,7 +134,7 @@ template <uint32_t mask> void without(Rig &rig)
 }
 
 const Bad bad_opens[] = {
-	{ "UnknownFlag", [](Rig &r) { r.opts.flags = 8; }, -EINVAL,
+	{ "UnknownFlag", [](Rig &r) { r.opts.flags = 16; }, -EINVAL,
 	  "opts-invalid" },
 	{ "HighFlag", [](Rig &r) { r.opts.flags = 0x80000001; }, -EINVAL,
 	  "opts-invalid" },
