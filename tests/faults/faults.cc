@@ -233,6 +233,20 @@ static std::string killed(Rig &rig)
 	return error.empty() ? rig.finish() : error;
 }
 
+/* What had come of it is delivered, and each connection ends; then a new one. */
+static std::string removed(Rig &rig)
+{
+	const Defer undo([] { (void)nic_renew(); });
+	std::string error = running(rig, MiB);
+
+	if (!error.empty())
+		return error;
+	if (!nic_remove())
+		return "the NIC cannot be removed";
+	rig.over();
+	return rig.finish_without_nic();
+}
+
 const std::vector<Fault> all = {
 	{ "UnsteeredAtFirst", "first 1 MiB unsteered", unsteered_at_first },
 	{ "SteeringToggled", "steering toggled each 10 ms", steering_toggled },
@@ -246,6 +260,7 @@ const std::vector<Fault> all = {
 	{ "UserHoldsAll", "user holds all for 2 s", user_holds_all },
 	{ "ThreadStops", "ring thread stops for 500 ms", thread_stops },
 	{ "Killed", "receiver killed, started again", killed },
+	{ "Removed", "NIC removed", removed, true },
 };
 
 } /* namespace faults */

@@ -16,6 +16,8 @@ struct Fault {
 	const char *text; /* of the row */
 	/* Opens, starts, does it, and finishes. "" or what went wrong. */
 	std::string (*run)(Rig &rig);
+	/* Nothing to be seen on a tier without one. */
+	bool needs_queue = false;
 };
 
 extern const std::vector<Fault> all;

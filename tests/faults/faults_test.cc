@@ -67,6 +67,9 @@ TEST_P(Faults, EveryByteInOrder)
 	const Fault &fault = std::get<0>(GetParam());
 	const Tier &tier = std::get<1>(GetParam());
 	Rig rig(tier);
+
+	if (fault.needs_queue && !rig.has_queue())
+		GTEST_SKIP() << "tier recv knows of no NIC";
 	const std::string error = fault.run(rig);
 
 	EXPECT_EQ(error, "");

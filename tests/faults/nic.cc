@@ -2,6 +2,7 @@
 #include "nic.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <net/if.h>
@@ -118,6 +119,18 @@ bool netem(const std::vector<std::string> &model)
 		argv.insert(argv.end(), model.begin(), model.end());
 	}
 	return !vm::run(argv);
+}
+
+bool nic_remove()
+{
+	return !vm::run({ "/usr/sbin/ip", "link", "del", vm::nic });
+}
+
+bool nic_renew()
+{
+	const char *dir = getenv("DEVRX_VM_DIR");
+
+	return dir && !vm::run({ std::string(dir) + "/link.sh", "renew" });
 }
 
 } /* namespace faults */

@@ -48,6 +48,10 @@ bool fault(const std::string &name, uint32_t value);
 /* A link model on the sender's end, as words for tc-netem(8); none: no model. */
 bool netem(const std::vector<std::string> &model);
 
+/* With the pair's other end, and as link.sh made them; false where that fails. */
+bool nic_remove();
+bool nic_renew();
+
 } /* namespace faults */
 
 #endif /* DEVRX_TESTS_FAULTS_NIC_H */

@@ -124,4 +124,33 @@ std::string Rig::finish()
 	return error;
 }
 
+std::string Rig::finish_without_nic()
+{
+	const std::string error =
+		drain(rx_, follower_.get(), patience, [] { return false; });
+	unsigned int cut = 0;
+
+	recovered_ = now() - over_;
+	sender_->stop();
+	if (!error.empty())
+		return error;
+	for (unsigned int i = 0; i < streams; i++) {
+		/* All of it may have been in the machine by then. */
+		if (follower_->end(i) == DEVRX_FRAGMENT_EOF &&
+		    follower_->position(i) == stream_len)
+			continue;
+		if (follower_->end_error(i) != -ENODEV)
+			return "stream " + std::to_string(i) + " ended with: " +
+			       strerror(-follower_->end_error(i));
+		cut++;
+	}
+	if (stats(rx_).fragments_out)
+		return "fragments are out";
+	if (!stats(rx_).nic_gone || (cut && cause_id(rx_) != "nic-missing"))
+		return "that the NIC has gone is not told";
+	if (devrx_receiver_close(rx_.release(), 0))
+		return "the receiver does not close";
+	return "";
+}
+
 } /* namespace faults */

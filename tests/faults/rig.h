@@ -48,6 +48,9 @@ class Rig
 	/* Receive the rest: each stream whole, ended in order, once; and nothing
 	 * out. */
 	std::string finish();
+	/* ... of what there is without the NIC: each stream in order, whole or up to
+	 * where it ends with -ENODEV, after what the table shows; and close. */
+	std::string finish_without_nic();
 
 	/* Bytes that came. */
 	uint64_t bytes() const
@@ -58,7 +61,7 @@ class Rig
 	{
 		return tier_.tier != DEVRX_TIER_RECV;
 	}
-	/* Seconds; negative where no bytes came since over(). */
+	/* Seconds; negative where no bytes, or last fragments, came since over(). */
 	double recovered() const
 	{
 		return recovered_;
