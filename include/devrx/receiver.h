@@ -74,6 +74,8 @@
  * had come from it is delivered; then, when nothing more comes at the moment, each
  * connection ends with -ENODEV (cause "nic-missing"), those that could go on by
  * another NIC included. Fragments are released, and the receiver is closed, as ever.
+ * The netlink socket keeps the network namespace of devrx_receiver_open() alive, as any
+ * socket does.
  *
  * Sockets: TCP over IPv4 or IPv6, connected or accepted, without O_NONBLOCK,
  * borrowed from the caller. After devrx_receiver_add() nobody else may read from
