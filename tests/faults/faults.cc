@@ -180,8 +180,11 @@ static std::string small_area(Rig &rig)
 
 static std::string user_holds_all(Rig &rig)
 {
-	std::string error = rig.open(2 * MiB);
+	devrx_receiver_opts opts = DEVRX_RECEIVER_OPTS_INIT;
+	std::string error;
 
+	opts.flags = DEVRX_RECEIVER_F_FLOW_CONTROL;
+	error = rig.open(2 * MiB, opts);
 	if (error.empty())
 		error = rig.start();
 	if (error.empty())
