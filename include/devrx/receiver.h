@@ -67,15 +67,15 @@
  * tiers, what you hold keeps nobody's packets out.
  *
  * The NIC: that it goes down, comes back up or vanishes is in no completion of the
- * kernel's. The receiver listens to netlink for it, in devrx_receiver_wait(); what it
- * hears is counted, and with DEVRX_RECEIVER_F_EVENTS told. While the NIC is down
+ * kernel's. With DEVRX_RECEIVER_F_EVENTS the receiver listens to netlink for it, in
+ * devrx_receiver_wait(); what it hears is counted and told. While the NIC is down
  * nothing is lost: TCP goes on when it is up again. When it has gone (its driver is
  * removed, it is unplugged, deleted, or moved to another network namespace) what
  * had come from it is delivered; then, when nothing more comes at the moment, each
  * connection ends with -ENODEV (cause "nic-missing"), those that could go on by
  * another NIC included. Fragments are released, and the receiver is closed, as ever.
- * The netlink socket keeps the network namespace of devrx_receiver_open() alive, as any
- * socket does.
+ * Without the flag connections on a NIC that has gone wait for ever. The netlink socket
+ * keeps the network namespace of devrx_receiver_open() alive, as any socket does.
  *
  * Sockets: TCP over IPv4 or IPv6, connected or accepted, without O_NONBLOCK,
  * borrowed from the caller. After devrx_receiver_add() nobody else may read from
@@ -147,7 +147,8 @@ enum devrx_tier {
  * are better than a lower tier. What was got, and what was said to each length
  * above it, is in devrx_receiver_info(). */
 #define DEVRX_RECEIVER_F_CHUNK_AT_MOST (1u << 2)
-/* Tell what becomes of the NIC: fragments with DEVRX_FRAGMENT_EVENT. Needs a queue. */
+/* Listen to what becomes of the NIC, and tell it: see "The NIC" above, and fragments
+ * with DEVRX_FRAGMENT_EVENT. Needs a queue. */
 #define DEVRX_RECEIVER_F_EVENTS (1u << 3)
 
 /**
@@ -340,8 +341,8 @@ struct devrx_receiver_info {
  * @rcvbufs_limited: connections added whose sockets' receive buffers were limited
  * @area_short: times that open and add found the area too small for the NIC's ring
  *      and the receive buffers
- * @link_downs: times the NIC was seen to go down, or away
- * @nic_gone: 1 where it has gone for good
+ * @link_downs: with DEVRX_RECEIVER_F_EVENTS, times the NIC went down, or away
+ * @nic_gone: with that flag, 1 where it has gone for good
  *
  * Since: 0.1
  */

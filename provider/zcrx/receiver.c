@@ -348,7 +348,7 @@ int devrx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 	struct devrx_queue_info info = { .size = sizeof(info) };
 	struct devrx_receiver_opts own;
 	struct drx_ifq_queue queue;
-	struct drx_watch watch;
+	struct drx_watch watch = { .fd = -1 };
 	int err;
 
 	if (drx_opts_get(&own, sizeof(own), opts ? opts : &defaults,
@@ -383,7 +383,8 @@ int devrx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 	queue.ifindex = info.ifindex;
 	queue.index = info.index;
 	queue.ring = info.rx_ring;
-	err = drx_watch_open(&watch, info.ifindex);
+	if (own.flags & DEVRX_RECEIVER_F_EVENTS)
+		err = drx_watch_open(&watch, info.ifindex);
 	if (err) {
 		err = drx_fail_os(own.cause, err, "watching the NIC");
 		goto err_queue;
@@ -392,13 +393,15 @@ int devrx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 				&drx_uring_kernel);
 	if (err)
 		goto err_watch;
-	drx_events_watch(*ret, &watch);
+	if (watch.fd >= 0)
+		drx_events_watch(*ret, &watch);
 	(*ret)->bound = true;
 	memcpy((*ret)->ifname, info.ifname, sizeof((*ret)->ifname));
 	return 0;
 
 err_watch:
-	drx_watch_close(&watch);
+	if (watch.fd >= 0)
+		drx_watch_close(&watch);
 err_queue:
 	drx_queue_unbind(q);
 err_memory:

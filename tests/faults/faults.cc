@@ -240,8 +240,15 @@ static std::string killed(Rig &rig)
 static std::string removed(Rig &rig)
 {
 	const Defer undo([] { (void)nic_renew(); });
-	std::string error = running(rig, MiB);
+	devrx_receiver_opts opts = DEVRX_RECEIVER_OPTS_INIT;
+	std::string error;
 
+	opts.flags = DEVRX_RECEIVER_F_EVENTS;
+	error = rig.open(16 * MiB, opts);
+	if (error.empty())
+		error = rig.start();
+	if (error.empty())
+		error = rig.pump([&] { return rig.bytes() >= MiB; });
 	if (!error.empty())
 		return error;
 	if (!nic_remove())

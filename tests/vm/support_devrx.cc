@@ -307,7 +307,8 @@ std::string drain(const Receiver &rx, Follower *follower, double seconds,
 		if (n < 0 && n != -EINTR)
 			return std::string("wait: ") + strerror(-n);
 		for (int i = 0; i < n; i++)
-			if (!follower->take(frags[i]))
+			if (!(frags[i].flags & DEVRX_FRAGMENT_EVENT) &&
+			    !follower->take(frags[i]))
 				return follower->error();
 		if (n > 0) {
 			int err = devrx_receiver_release(rx.get(), frags,
