@@ -49,8 +49,8 @@
  * Holding fragments: on tier zcrx-device, and on zcrx-host where the memory is the
  * area, an area that has no free chunk makes the NIC drop packets, and TCP then
  * waits for seconds. With DEVRX_RECEIVER_F_FLOW_CONTROL, before that, connections
- * of which you hold much are paused: nothing more of them comes, TCP's window closes, and they go on when enough was
- * released. One that holds more than its share is paused alone, the others go on;
+ * of which you hold much are paused: nothing more of them comes, TCP's window
+ * closes, and they go on when enough was released. One that holds more than its share is paused alone, the others go on;
  * and if fragments of all of them, or of some that have ended, fill the area up to
  * the last mark, all are paused. devrx_receiver_wait() says -ENOBUFS once for each
  * time (cause "held-by-caller").
@@ -169,8 +169,8 @@ enum devrx_tier {
  *      the provider writes)
  * @cq_entries: data completions that fit in the queue, at most 32768; 0 for 4096,
  *      or with DEVRX_RECEIVER_F_FLOW_CONTROL for an eighth of the chunks if that
- *      is less, but at least 64; a small one costs
- *      re-arming (see overflows in struct devrx_receiver_stats), never data
+ *      is less, but at least 64; a small one costs re-arming (see overflows in
+ *      struct devrx_receiver_stats), never data
  * @bind_timeout_ms: how long to wait for a queue that still belongs to a
  *      receiver being torn down, 0 for 2000
  * @flags: DEVRX_RECEIVER_F_*; unknown bits are refused, on tier recv CQE_MIXED,
@@ -248,7 +248,7 @@ enum devrx_event {
  *      devrx_event; with ERROR a
  *      negative errno; else 0. -ECANCELED after
  *      devrx_receiver_remove(); -ECONNRESET, -ETIMEDOUT, ... from TCP; -ENODEV (cause
- *      "nic-missing") where the NIC has gone; -ENOMEM
+ *      "nic-missing") with DEVRX_RECEIVER_F_EVENTS where the NIC has gone; -ENOMEM
  *      (cause "area-exhausted") where a host area is too small for the NIC's
  *      ring and the sockets;
  *      -EBADMSG where payload that came around the queue is lost: it found

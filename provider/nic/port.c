@@ -70,11 +70,11 @@ static bool is_zero(const uint8_t *addr, size_t len)
  */
 static const char *make_flow(const struct sockaddr *local,
 			     const struct sockaddr *remote, uint32_t len,
-			     struct drx_flow *ret)
+			     struct drx_rss_flow *ret)
 {
 	const char *shape = "the addresses have to be of one family, IPv4 or "
 			    "IPv6, and as long as it says";
-	struct drx_flow flow = { 0 };
+	struct drx_rss_flow flow = { 0 };
 
 	if (!local || !remote || len < sizeof(sa_family_t) ||
 	    local->sa_family != remote->sa_family)
@@ -198,7 +198,7 @@ static int try_port(int sockfd, const struct sockaddr *local, uint16_t port)
 
 /* 0; -EADDRINUSE where none of the ports will do; what else bind() says. */
 static int bind_one(int sockfd, const struct sockaddr *local,
-		    const struct drx_rss *rss, struct drx_flow *flow,
+		    const struct drx_rss *rss, struct drx_rss_flow *flow,
 		    uint32_t index, const struct drx_ports *ports)
 {
 	const uint32_t nr = (uint32_t)ports->last - ports->first + 1;
@@ -231,7 +231,7 @@ int devrx_queue_bind_port(const struct devrx_queue *q, int sockfd,
 	char ifname[IF_NAMESIZE] = "";
 	struct drx_ports ports;
 	const char *wrong;
-	struct drx_flow flow;
+	struct drx_rss_flow flow;
 	struct drx_rss rss;
 	int ret;
 

@@ -258,7 +258,8 @@ static uint8_t *put_pair(uint8_t *to, uint32_t xfrm, const uint8_t *src,
 	return to + 2 * len;
 }
 
-uint32_t drx_rss_queue(const struct drx_rss *rss, const struct drx_flow *flow)
+uint32_t drx_rss_queue(const struct drx_rss *rss,
+		       const struct drx_rss_flow *flow)
 {
 	uint8_t in[DRX_RSS_INPUT_MAX];
 	uint8_t *end;

@@ -34,7 +34,7 @@ struct drx_rss {
 };
 
 /* One flow as it arrives at the NIC; addresses and ports in network order. */
-struct drx_flow {
+struct drx_rss_flow {
 	size_t addr_len; /* 4 or 16 */
 	uint8_t src[16];
 	uint8_t dst[16];
@@ -59,7 +59,8 @@ int drx_rss_judge(const struct drx_rss *rss, const char *ifname, uint32_t index,
 		  size_t addr_len, struct devrx_cause *cause);
 
 /* The flow's queue, on what drx_rss_judge() has let pass. */
-uint32_t drx_rss_queue(const struct drx_rss *rss, const struct drx_flow *flow);
+uint32_t drx_rss_queue(const struct drx_rss *rss,
+		       const struct drx_rss_flow *flow);
 
 /* Of @len bytes; the key has @len + 4 at least. */
 uint32_t drx_rss_toeplitz(const uint8_t *key, const uint8_t *in, size_t len);

@@ -17,22 +17,13 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "util/cause.h"
+#include "zcrx/clock.h"
 #include "zcrx/receiver.h"
 
-#define NS_PER_S INT64_C(1000000000)
 /* Chunks in the NIC's ring where it does not tell. */
 #define RING_DEFAULT 1024u
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * NS_PER_S + ts.tv_nsec;
-}
 
 int drx_flow_init(struct devrx_receiver *rx, uint32_t ring)
 {
@@ -139,7 +130,7 @@ void drx_flow_pause(struct devrx_receiver *rx)
 	struct drx_flow *flow = &rx->flow;
 
 	if (!flow->nr_paused++)
-		flow->since_ns = now_ns();
+		flow->since_ns = drx_now_ns();
 }
 
 void drx_flow_resume(struct devrx_receiver *rx)
@@ -148,7 +139,7 @@ void drx_flow_resume(struct devrx_receiver *rx)
 
 	if (--flow->nr_paused)
 		return;
-	rx->stats.stall_ns += (uint64_t)(now_ns() - flow->since_ns);
+	rx->stats.stall_ns += (uint64_t)(drx_now_ns() - flow->since_ns);
 	flow->tell = false;
 }
 
@@ -157,7 +148,8 @@ uint64_t drx_flow_stall_ns(const struct devrx_receiver *rx)
 	const struct drx_flow *flow = &rx->flow;
 
 	return rx->stats.stall_ns +
-	       (flow->nr_paused ? (uint64_t)(now_ns() - flow->since_ns) : 0);
+	       (flow->nr_paused ? (uint64_t)(drx_now_ns() - flow->since_ns) :
+				  0);
 }
 
 static void pause_now(struct devrx_receiver *rx, struct drx_conn *conn)
@@ -224,7 +216,7 @@ static void resume_some(struct devrx_receiver *rx)
 			drx_flow_resume(rx);
 			drx_conn_enter(rx, conn, DRX_CONN_TO_ARM);
 			if (conn->backlog) /* it could not go on */
-				conn->backlog->since = now_ns();
+				conn->backlog->since = drx_now_ns();
 		} else {
 			drx_conn_push(rx, &rx->paused, conn);
 		}

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "util/cause.h"
+#include "zcrx/clock.h"
 #include "zcrx/receiver.h"
 
 /* Fetched at once. */
@@ -20,14 +20,6 @@
 #define BACKLOG_MAX (UINT32_C(4) << 20)
 /* Times in a row that a receive ends at payload which is not to be had. */
 #define EMPTY_ROUNDS_MAX 2
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
-}
 
 static size_t backlog_len(const struct drx_conn *conn)
 {
@@ -105,7 +97,7 @@ static unsigned char *backlog_room(struct devrx_receiver *rx,
 static void backlog_add(struct drx_conn *conn, size_t len)
 {
 	conn->backlog->len += len;
-	conn->backlog->since = now_ns();
+	conn->backlog->since = drx_now_ns();
 	conn->backlog->late = false;
 }
 
@@ -184,7 +176,7 @@ void drx_recover_delivered(struct devrx_receiver *rx, struct drx_backlog *b,
 	b->start += len;
 	b->len -= len;
 	if (b->len) { /* the next one's turn */
-		b->since = now_ns();
+		b->since = drx_now_ns();
 		b->late = false;
 		rx->recover.first = b->next;
 		backlog_last(rx, b);
@@ -209,7 +201,7 @@ int64_t drx_recover_wait(struct devrx_receiver *rx, int64_t end)
 		/* Where something can become a spare, or must be released
 		 * before the connection goes on, it is the caller's turn. */
 		wait = r->nr_out || rx->conns[b->conn].state == DRX_CONN_PAUSED;
-		b->late = !wait && now_ns() >= due;
+		b->late = !wait && drx_now_ns() >= due;
 		if (b->late)
 			end = 0;
 		else if (!wait && (end < 0 || due < end))

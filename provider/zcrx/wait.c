@@ -23,9 +23,9 @@
 #include <time.h>
 
 #include "util/cause.h"
+#include "zcrx/clock.h"
 #include "zcrx/receiver.h"
 
-#define NS_PER_S INT64_C(1000000000)
 /* A device that passes a fence wakes nobody: while fences are pending, a wait
  * looks at them after this time, and ever less often while nothing happens. */
 #define FENCE_NAP_NS INT64_C(32000)
@@ -219,14 +219,6 @@ static unsigned int look_at_fences(struct devrx_receiver *rx,
 	return drx_fences_tell_lost(rx, frags, n);
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * NS_PER_S + ts.tv_nsec;
-}
-
 /*
  * Enter the kernel once, for at most until @deadline (negative: no limit, 0:
  * without waiting). 0, or -ETIME, -EINTR, or what the kernel says. The kernel
@@ -241,12 +233,12 @@ static int enter(struct devrx_receiver *rx, int64_t deadline)
 	int err;
 
 	if (deadline > 0) {
-		left = deadline - now_ns();
+		left = deadline - drx_now_ns();
 		late = left <= 0;
 		if (late)
 			left = 0;
-		ts.tv_sec = left / NS_PER_S;
-		ts.tv_nsec = left % NS_PER_S;
+		ts.tv_sec = left / DRX_NS_PER_S;
+		ts.tv_nsec = left % DRX_NS_PER_S;
 		limit = &ts;
 	}
 	rx->stats.enters++;
@@ -263,7 +255,7 @@ static int enter(struct devrx_receiver *rx, int64_t deadline)
 /* When a wait until @deadline has to look at fences next. */
 static int64_t nap_end(int64_t deadline, int64_t *nap)
 {
-	int64_t end = now_ns() + *nap;
+	int64_t end = drx_now_ns() + *nap;
 
 	if (*nap < FENCE_NAP_MAX_NS)
 		*nap *= 2;
@@ -276,7 +268,7 @@ static int64_t nap_end(int64_t deadline, int64_t *nap)
  */
 static int sleep_until(int64_t end)
 {
-	const struct timespec ts = { end / NS_PER_S, end % NS_PER_S };
+	const struct timespec ts = { end / DRX_NS_PER_S, end % DRX_NS_PER_S };
 	int err = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
 
 	return err ? -err : -ETIME;
@@ -312,7 +304,7 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 
 	/* A deadline later than the clock can tell is none. */
 	if (timeout_ns > 0 &&
-	    __builtin_add_overflow(now_ns(), timeout_ns, &deadline))
+	    __builtin_add_overflow(drx_now_ns(), timeout_ns, &deadline))
 		deadline = -1;
 	for (;;) {
 		if (rx->wake_fd >= 0)

@@ -63,10 +63,10 @@ const Vector vectors[] = {
 	  0x02d1feef },
 };
 
-struct drx_flow flow_of(const Vector &v)
+struct drx_rss_flow flow_of(const Vector &v)
 {
 	const int family = strchr(v.src, ':') ? AF_INET6 : AF_INET;
-	struct drx_flow flow = {};
+	struct drx_rss_flow flow = {};
 
 	flow.addr_len = family == AF_INET ? 4 : 16;
 	EXPECT_EQ(inet_pton(family, v.src, flow.src), 1);
@@ -94,7 +94,7 @@ std::unique_ptr<struct drx_rss> rss_of(uint32_t n)
 TEST(NicToeplitz, HasThePublishedHashes)
 {
 	for (const Vector &v : vectors) {
-		const struct drx_flow flow = flow_of(v);
+		const struct drx_rss_flow flow = flow_of(v);
 		uint8_t in[36];
 		const size_t n = flow.addr_len;
 
@@ -113,7 +113,7 @@ TEST(NicRss, TheHashSelectsTheEntry)
 {
 	for (uint32_t n : { 1u, 128u, 1024u, 4096u, 100u })
 		for (const Vector &v : vectors) {
-			const struct drx_flow flow = flow_of(v);
+			const struct drx_rss_flow flow = flow_of(v);
 
 			EXPECT_EQ(drx_rss_queue(rss_of(n).get(), &flow),
 				  v.ports % n);
@@ -129,7 +129,7 @@ TEST(NicRss, SymmetricHashesAreOverWhatTheKernelsDocumentSays)
 	const uint8_t o[] = { 161 | 66, 142 | 9,   100 | 149, 80 | 187,
 			      161 ^ 66, 142 ^ 9,   100 ^ 149, 80 ^ 187,
 			      6 | 10,	230 | 234, 6 ^ 10,    230 ^ 234 };
-	const struct drx_flow flow = flow_of(vectors[0]);
+	const struct drx_rss_flow flow = flow_of(vectors[0]);
 	auto rss = rss_of(4096);
 
 	rss->xfrm = DRX_RXH_XFRM_SYM_XOR;
@@ -145,8 +145,8 @@ TEST(NicRss, SymmetricHashesAreTheSameBothWays)
 {
 	for (uint32_t xfrm : { 0, 1, 2 })
 		for (const Vector &v : vectors) {
-			const struct drx_flow flow = flow_of(v);
-			struct drx_flow back = flow;
+			const struct drx_rss_flow flow = flow_of(v);
+			struct drx_rss_flow back = flow;
 			auto rss = rss_of(4096);
 
 			memcpy(back.src, flow.dst, sizeof(back.src));
