@@ -88,10 +88,16 @@ static std::string steering_toggled(Rig &rig)
 
 static std::string linear_heads(Rig &rig)
 {
-	const Defer undo([] { (void)fault("linear_head", 0); });
+	const Defer undo([] {
+		(void)fault("linear_head", 0);
+		(void)nic_gro(true);
+	});
 	const uint64_t before = counter("rx_linear_bytes");
 	std::string error;
 
+	/* Merged, such packets are beyond recovery. */
+	if (!nic_gro(false))
+		return "the NIC's GRO cannot be turned off";
 	if (!fault("linear_head", 100))
 		return "the NIC has no such fault";
 	error = running(rig, most);

@@ -113,6 +113,27 @@ class Fault
 	bool ok_;
 };
 
+/* The NIC's packets wait for others to be merged with, @ns of time. */
+bool nic_wait_to_merge(unsigned int ns)
+{
+	const std::string dir = "/sys/class/net/" + std::string(nic) + "/";
+	std::ofstream timeout(dir + "gro_flush_timeout"),
+		defer(dir + "napi_defer_hard_irqs");
+
+	timeout << ns << std::flush;
+	defer << (ns ? 1 : 0) << std::flush;
+	return timeout.good() && defer.good();
+}
+
+/* The sender's end cuts streams into packets itself, or leaves that to
+ * the NIC. */
+bool peer_segments(bool offload)
+{
+	const char *on = offload ? "on" : "off";
+
+	return !run({ "ethtool", "-K", "softnic0", "tso", on, "gso", on });
+}
+
 /* A stream whose second part is sent when told. */
 class TwoParts
 {
@@ -336,15 +357,58 @@ TEST_P(Recover, PayloadInPages)
 
 TEST_P(Recover, LinearHeads)
 {
+	const Defer undo([] { (void)nic_gro(true); });
+
 	ASSERT_NO_FATAL_FAILURE(open());
 	Fault heads("linear_head", 100);
 
 	ASSERT_TRUE(heads.ok());
+	ASSERT_TRUE(nic_gro(false));
 	ASSERT_NO_FATAL_FAILURE(start(steered_port, 2, 8 * MiB));
 	EXPECT_EQ(drain(rx, follower.get()), "");
 	EXPECT_GT(stats(rx).bytes_drained, 0u);
 	ASSERT_TRUE(heads.set(0));
 	expect_whole(2, 8 * MiB);
+}
+
+/*
+ * Such packets merged are beyond recovery, in any kernel. Their connections end
+ * and say what is wrong; the receiver goes on.
+ */
+TEST_P(Recover, LinearHeadsMerged)
+{
+	const Defer undo([] {
+		(void)nic_wait_to_merge(0);
+		in_peer([] { (void)peer_segments(true); });
+	});
+	bool small = false;
+
+	ASSERT_NO_FATAL_FAILURE(open());
+	in_peer([&] { small = peer_segments(false); });
+	ASSERT_TRUE(small);
+	ASSERT_TRUE(nic_wait_to_merge(1000000));
+	{
+		Fault heads("linear_head", 100);
+
+		ASSERT_TRUE(heads.ok());
+		ASSERT_NO_FATAL_FAILURE(start(steered_port, 2, 8 * MiB));
+		EXPECT_EQ(drain(rx, follower.get()), "");
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		EXPECT_EQ(follower->end_error(i), -EBADMSG) << i;
+		EXPECT_LT(follower->position(i), 8 * MiB) << i;
+	}
+	EXPECT_EQ(cause_id(rx), "header-split-inexact");
+	EXPECT_EQ(stats(rx).unrecovered, 2u);
+	EXPECT_EQ(stats(rx).fragments_out, 0u);
+	sender->stop();
+
+	const uint64_t before = follower->bytes();
+
+	ASSERT_NO_FATAL_FAILURE(start(steered_port, 1, MiB));
+	EXPECT_EQ(drain(rx, follower.get()), "");
+	EXPECT_EQ(follower->end(0), DEVRX_FRAGMENT_EOF) << cause_id(rx);
+	EXPECT_EQ(stats(rx).bytes, before + MiB);
 }
 
 /* One that is never steered gets its place from the one that is. */

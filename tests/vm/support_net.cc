@@ -385,6 +385,11 @@ bool nic_up()
 	       });
 }
 
+bool nic_gro(bool on)
+{
+	return !run({ "ethtool", "-K", nic, "gro", on ? "on" : "off" });
+}
+
 /* Send one request and wait for its acknowledgement; what it answers goes to
  * @on_answer. 0 or a negative errno. */
 static int netlink_talk(struct nlmsghdr *nlh, mnl_cb_t on_answer, void *data)

@@ -199,6 +199,10 @@ int run(const std::vector<std::string> &argv);
 bool nic_down();
 bool nic_up();
 
+/* Generic receive offload: what comes in small packets is merged. It makes of
+ * packets with payload in their heads what the kernel gives to nobody. */
+bool nic_gro(bool on);
+
 /* Ring parameters by ethtool netlink, which older ethtools cannot all say:
  * -1 leaves one as it is. 0 or a negative errno. */
 int set_rings(const char *ifname, int data_split, int64_t hds_thresh);
