@@ -66,6 +66,24 @@ struct devrx_backing {
  *      payload around the queue. @write returns when @buf may be used again and
  *      what reads the memory sees the bytes
  *
+ * @upload_begin: get ready for @upload from the @len bytes at @buf, which stay
+ *      where they are until @upload_end, in up to @batches batches at a time: pin
+ *      them, where that helps. 0, or a negative errno, and then @write is used.
+ *      All five are there or none; those without them are written by @write
+ * @upload_end: undo @upload_begin, after all that was begun is done or was given
+ *      up
+ * @upload: begin to copy @len bytes at @buf to @off; they stay as they are until
+ *      the batch is done
+ * @upload_mark: what was begun since the last mark is batch @batch, from 0, which
+ *      is free
+ * @upload_wait: is batch @batch done, so that what reads the memory sees the
+ *      bytes? 0; -EAGAIN: not yet, never with @wait, which waits for it; any
+ *      other negative errno: its bytes are lost. Free again unless -EAGAIN.
+ *      Batches are asked in the order of their marks
+ *
+ * With the five a receiver writes several batches in the background while it
+ * takes more from the kernel. Since: 0.1
+ *
  * Threads: calls for one backing come one at a time; alloc and probe may run
  * on several threads at once.
  * @probe and @alloc return any negative errno; it reaches the caller unchanged.
@@ -84,6 +102,14 @@ struct devrx_provider {
 		    size_t len);
 	int (*write)(struct devrx_backing *backing, uint64_t off,
 		     const void *buf, size_t len);
+	int (*upload_begin)(struct devrx_backing *backing, const void *buf,
+			    size_t len, unsigned int batches);
+	void (*upload_end)(struct devrx_backing *backing);
+	int (*upload)(struct devrx_backing *backing, uint64_t off,
+		      const void *buf, size_t len);
+	int (*upload_mark)(struct devrx_backing *backing, unsigned int batch);
+	int (*upload_wait)(struct devrx_backing *backing, unsigned int batch,
+			   int wait);
 };
 
 /**

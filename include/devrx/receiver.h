@@ -343,6 +343,8 @@ struct devrx_receiver_info {
  *      and the receive buffers
  * @link_downs: with DEVRX_RECEIVER_F_EVENTS, times the NIC went down, or away
  * @nic_gone: with that flag, 1 where it has gone for good
+ * @uploads: batches that the memory's provider copied in the background, where it
+ *      can (devrx/provider.h): of @bytes and @fragments the newest are on their way
  *
  * Since: 0.1
  */
@@ -373,6 +375,7 @@ struct devrx_receiver_stats {
 	uint64_t area_short;
 	uint64_t link_downs;
 	uint64_t nic_gone;
+	uint64_t uploads;
 };
 
 /**

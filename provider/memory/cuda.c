@@ -8,6 +8,7 @@
  *   cuda_alloc.c     memory of our own
  *   cuda_register.c  memory of the caller's, and the calls of devrx/cuda.h
  *   cuda_export.c    the dmabuf, and the proof of where it is
+ *   cuda_upload.c    copies into it in the background
  *
  * Copies run on a stream of the memory's own that does not wait for the default
  * one: there a kernel of the caller's may be running that never ends until
@@ -260,4 +261,9 @@ const struct devrx_provider drx_cuda_provider = {
 	.free = drx_cuda_free,
 	.read = drx_cuda_read,
 	.write = drx_cuda_write,
+	.upload_begin = drx_cuda_upload_begin,
+	.upload_end = drx_cuda_upload_end,
+	.upload = drx_cuda_upload,
+	.upload_mark = drx_cuda_upload_mark,
+	.upload_wait = drx_cuda_upload_wait,
 };

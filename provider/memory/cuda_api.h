@@ -87,7 +87,8 @@ enum {
 };
 
 /* enums CUmemAllocationType, CUmemLocationType, CUmemAccess_flags,
- * CUmemAllocationGranularity_flags, CUstream_flags and CUstreamCaptureMode */
+ * CUmemAllocationGranularity_flags, CUstream_flags, CUstreamCaptureMode
+ * and CUevent_flags */
 enum {
 	DRX_CU_ALLOCATION_PINNED = 1,
 	DRX_CU_LOCATION_DEVICE = 1,
@@ -95,6 +96,7 @@ enum {
 	DRX_CU_GRANULARITY_MINIMUM = 0,
 	DRX_CU_STREAM_NON_BLOCKING = 1,
 	DRX_CU_CAPTURE_RELAXED = 2,
+	DRX_CU_EVENT_DISABLE_TIMING = 2,
 };
 
 /* struct CUmemLocation_st */
@@ -173,6 +175,12 @@ struct drx_cuda {
 					   int type, uint64_t flags);
 	int (*FlushGPUDirectRDMAWrites)(int target, int scope);
 	int (*EventQuery)(void *event);
+	int (*EventCreate)(void **ret, unsigned int flags);
+	int (*EventDestroy)(void *event);
+	int (*EventRecord)(void *event, void *stream);
+	int (*EventSynchronize)(void *event);
+	int (*MemHostRegister)(void *addr, size_t len, unsigned int flags);
+	int (*MemHostUnregister)(void *addr);
 	int (*ThreadExchangeStreamCaptureMode)(int *mode);
 };
 

@@ -71,6 +71,12 @@ static const struct entry {
 	ENTRY(MemGetHandleForAddressRange, "", 11070),
 	ENTRY(FlushGPUDirectRDMAWrites, "", 11030),
 	ENTRY(EventQuery, "", 2000),
+	ENTRY(EventCreate, "", 2000),
+	ENTRY(EventDestroy, "_v2", 4000),
+	ENTRY(EventRecord, "", 2000),
+	ENTRY(EventSynchronize, "", 2000),
+	ENTRY(MemHostRegister, "_v2", 6050),
+	ENTRY(MemHostUnregister, "", 4000),
 	ENTRY(ThreadExchangeStreamCaptureMode, "", 10010),
 };
 

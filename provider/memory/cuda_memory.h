@@ -24,6 +24,10 @@ struct drx_cuda_memory {
 	uint64_t buffer_id; /* CUDA's number of what is at addr; 0: has none */
 	int writes_ordering;
 	bool can_flush;
+	/* cuda_upload.c */
+	void **uploads; /* an event for each batch */
+	unsigned int nr_uploads;
+	void *pinned; /* what we have registered, or NULL */
 };
 
 /* ---- cuda_dl.c ---- */
@@ -109,5 +113,22 @@ int drx_cuda_read(struct devrx_backing *backing, uint64_t off, void *buf,
 		  size_t len);
 int drx_cuda_write(struct devrx_backing *backing, uint64_t off, const void *buf,
 		   size_t len);
+
+/* ---- cuda_register.c ---- */
+
+/* Has @event passed? A CUresult; with @wait never DRX_CU_NOT_READY. m->ctx is
+ * current. */
+int drx_cuda_ask(const struct drx_cuda_memory *m, void *event, bool wait);
+
+/* ---- cuda_upload.c: the vtable's, for registered memory too ---- */
+
+int drx_cuda_upload_begin(struct devrx_backing *backing, const void *buf,
+			  size_t len, unsigned int batches);
+void drx_cuda_upload_end(struct devrx_backing *backing);
+int drx_cuda_upload(struct devrx_backing *backing, uint64_t off,
+		    const void *buf, size_t len);
+int drx_cuda_upload_mark(struct devrx_backing *backing, unsigned int batch);
+int drx_cuda_upload_wait(struct devrx_backing *backing, unsigned int batch,
+			 int wait);
 
 #endif /* DRX_CUDA_MEMORY_H */

@@ -183,6 +183,11 @@ static const struct devrx_provider register_provider = {
 	.free = drx_cuda_free,
 	.read = drx_cuda_read,
 	.write = drx_cuda_write,
+	.upload_begin = drx_cuda_upload_begin,
+	.upload_end = drx_cuda_upload_end,
+	.upload = drx_cuda_upload,
+	.upload_mark = drx_cuda_upload_mark,
+	.upload_wait = drx_cuda_upload_wait,
 };
 
 int devrx_cuda_register(struct devrx_memory **ret, uint64_t device_ptr,
@@ -282,18 +287,18 @@ int devrx_cuda_flush_writes(struct devrx_memory *mem)
 }
 
 /*
- * While any thread captures a graph in the default mode, asking an event is
- * forbidden to all, and ends that capture with an error. A thread that says
- * "relaxed" for itself may ask.
+ * While any thread captures a graph in the default mode, asking an event or
+ * waiting for one is forbidden to all, and ends that capture with an error. A
+ * thread that says "relaxed" for itself may.
  */
-static int query(const struct drx_cuda_memory *m, void *event)
+int drx_cuda_ask(const struct drx_cuda_memory *m, void *event, bool wait)
 {
 	int mode = DRX_CU_CAPTURE_RELAXED, result;
 
 	result = m->cu.ThreadExchangeStreamCaptureMode(&mode);
 	if (result)
 		return result;
-	result = m->cu.EventQuery(event);
+	result = wait ? m->cu.EventSynchronize(event) : m->cu.EventQuery(event);
 	(void)m->cu.ThreadExchangeStreamCaptureMode(&mode);
 	return result;
 }
@@ -309,7 +314,7 @@ int devrx_cuda_event_poll(void *event)
 		return err;
 	result = drx_cuda_enter(m);
 	if (!result) {
-		result = query(m, e->event);
+		result = drx_cuda_ask(m, e->event, false);
 		drx_cuda_leave(m);
 	}
 	/* Only this one means "ask again". */

@@ -32,7 +32,7 @@
 enum {
 	OPTS_SIZE_0_1 = END_OF(struct devrx_memory_opts, cause),
 	INFO_SIZE_0_1 = END_OF(struct devrx_memory_info, proof),
-	PROVIDER_SIZE_0_1 = END_OF(struct devrx_provider, write),
+	PROVIDER_SIZE_0_1 = END_OF(struct devrx_provider, upload_wait),
 };
 
 /* Tail padding would turn into a member whose old value is garbage. */
@@ -244,6 +244,13 @@ static int pick_provider(struct devrx_provider *ret,
 		return drx_fail(opts->cause, -EINVAL, "opts-invalid", NULL,
 				"the provider lacks name, probe, alloc or "
 				"free");
+	if (!ret->upload != !ret->upload_begin ||
+	    !ret->upload != !ret->upload_end ||
+	    !ret->upload != !ret->upload_mark ||
+	    !ret->upload != !ret->upload_wait)
+		return drx_fail(opts->cause, -EINVAL, "opts-invalid", NULL,
+				"the provider has some of its calls for "
+				"uploads, and not all five");
 	return 0;
 }
 

@@ -9,7 +9,8 @@
 uint64_t drx_fragments_out(const struct devrx_receiver *rx)
 {
 	return rx->slots.nr - rx->slots.nr_free - rx->slots.nr_parked -
-	       rx->fences.nr_lost - rx->recover.nr_spares;
+	       rx->fences.nr_lost - rx->recover.nr_spares -
+	       drx_pipeline_held(&rx->pipeline);
 }
 
 int devrx_receiver_info(const struct devrx_receiver *rx,

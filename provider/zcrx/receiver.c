@@ -288,11 +288,26 @@ int drx_receiver_open_tier(struct devrx_receiver **ret,
 		err = register_ifq(rx, queue, &area, timeout_ms, opts->cause);
 	if (err)
 		goto err_ring;
+	if (recv)
+		err = drx_pipeline_init(rx, rx->recv.base, rx->recv.bounce_len,
+					rx->recv.nr);
+	else if (rx->stage.mem)
+		err = drx_pipeline_init(rx, rx->stage.base, area.reg.len,
+					area.reg.len / area.chunk_len);
+	if (err) {
+		err = drx_fail_os(opts->cause, err, "allocating");
+		goto err_buffers;
+	}
 	rx->info.rq_entries = recv ? rx->recv.mask + 1u : rx->ifq.rq.nr;
 	rx->info.zcrx_id = rx->ifq.zcrx_id;
 	*ret = rx;
 	return 0;
 
+err_buffers:
+	if (recv)
+		drx_recv_fini(&rx->recv);
+	else
+		drx_ifq_fini(&rx->ifq);
 err_ring:
 	ops->exit(&rx->ring);
 err_flow:
@@ -416,6 +431,7 @@ err_memory:
  */
 static void close_forked(struct devrx_receiver *rx)
 {
+	drx_pipeline_forget(rx);
 	(void)close(rx->ring.ring_fd);
 }
 
@@ -440,6 +456,7 @@ int devrx_receiver_close(struct devrx_receiver *rx, uint32_t flags)
 					" of them behind a fence",
 					drx_fragments_out(rx), rx->fences.nr);
 		}
+		drx_pipeline_fini(rx);
 		rx->ops->exit(&rx->ring);
 		if (drx_is_recv(rx))
 			drx_recv_fini(&rx->recv);

@@ -16,7 +16,7 @@
  *	flow.c, rcvbuf.c	what the caller and the sockets may hold
  *	events.c, epoll.c	the NIC down, up, away; a program's epoll set
  *	recv_open.c, recv.c	what is different on tier recv
- *	stage.c, upload.c	... where the memory's provider has to write
+ *	stage.c, upload.c, pipeline.c	... where the memory's provider has to write
  */
 #ifndef DRX_RECEIVER_H
 #define DRX_RECEIVER_H
@@ -31,6 +31,7 @@
 #include "zcrx/fences.h"
 #include "zcrx/flow.h"
 #include "zcrx/ifq.h"
+#include "zcrx/pipeline.h"
 #include "zcrx/recover.h"
 #include "zcrx/recv.h"
 #include "zcrx/slots.h"
@@ -65,6 +66,7 @@ enum drx_conn_state {
  * @removed: devrx_receiver_remove() was called
  * @pausing: with ARMED, its receive is being cancelled (flow.c)
  * @orphaned: with ARMED, its receive is being cancelled, the NIC having gone
+ * @lost: bytes of it are, so what comes behind them is dropped (pipeline.c)
  * @steals: it is armed, or was last, so that what comes goes to the backlog
  * @rcvbuf: what its socket may hold, in units of 64 KiB (rcvbuf.c)
  * @stolen: bytes that came so
@@ -83,6 +85,7 @@ struct drx_conn {
 	bool removed : 1;
 	bool pausing : 1;
 	bool orphaned : 1;
+	bool lost : 1;
 	uint8_t empty_rounds;
 	bool steals;
 	uint16_t rcvbuf;
@@ -132,6 +135,7 @@ struct devrx_receiver {
 	struct drx_recv recv; /* tier recv */
 	struct drx_stage stage;
 	struct drx_upload upload;
+	struct drx_pipeline pipeline;
 	struct drx_fences fences;
 	struct drx_recover recover;
 	struct drx_flow flow; /* tiers zcrx-device and zcrx-host */
@@ -285,9 +289,17 @@ int drx_conn_cancel(struct devrx_receiver *rx, const struct drx_conn *conn);
 void drx_conn_abort(struct devrx_receiver *rx, struct drx_conn *conn,
 		    int error);
 
-/* wake.c; both only where there is such a descriptor */
+/* wait.c */
+/* Completions become fragments, at most @n; their bytes are still to be copied
+ * where the memory's provider does that in the background. */
+unsigned int drx_reap(struct devrx_receiver *rx, struct devrx_fragment *frags,
+		      unsigned int n);
+
+/* wake.c; all only where there is such a descriptor */
 /* What happens from now on makes it readable. */
 void drx_wake_clear(const struct devrx_receiver *rx);
+/* It is readable: there is more that the kernel will not signal. */
+void drx_wake_signal(const struct devrx_receiver *rx);
 /* Is there something to do that will not? */
 bool drx_wake_unfinished(const struct devrx_receiver *rx);
 

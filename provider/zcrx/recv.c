@@ -32,10 +32,11 @@ static inline unsigned int deliver(struct devrx_receiver *rx,
 	const uint32_t bid = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
 	struct drx_slot *slot = rx->slots.free[rx->slots.nr_free - 1];
 	const uint32_t len = (uint32_t)cqe->res;
+	const bool later = rx->pipeline.batch;
 	uint64_t off = (uint64_t)bid << recv->shift;
 	int err;
 
-	if (rx->upload.provider) {
+	if (rx->upload.provider && !later) {
 		const unsigned char *buf = recv->base + off;
 
 		off = drx_upload_place(&rx->upload, &rx->slots, slot);
@@ -49,10 +50,15 @@ static inline unsigned int deliver(struct devrx_receiver *rx,
 	frag->offset = off;
 	frag->position = conn->position;
 	frag->user = conn->user;
-	frag->token = drx_slot_fill(slot, off);
+	frag->token = drx_slot_fill(slot, later ? bid : off);
 	frag->length = len;
 	frag->flags = DEVRX_FRAGMENT_COPIED;
 	frag->error = 0;
+	if (later) {
+		slot->user_data = cqe->user_data;
+		frag->offset = drx_upload_place(&rx->upload, &rx->slots, slot);
+		drx_pipeline_upload(rx, frag, recv->base + off);
+	}
 	rx->slots.nr_free--;
 	conn->position += len;
 	rx->stats.bytes += len;

@@ -61,16 +61,6 @@ void drx_stage_fini(struct drx_stage *stage)
 	(void)devrx_memory_free(stage->mem); /* nobody else has bound it */
 }
 
-/* A fragment that is not told of: its slot and its chunk go back. */
-static __attribute__((noinline, cold)) void
-drop(struct devrx_receiver *rx, struct drx_slot *slot, uint32_t len)
-{
-	drx_slot_expire(slot);
-	drx_release_slot(rx, slot);
-	rx->stats.bytes -= len;
-	rx->stats.fragments--;
-}
-
 uint32_t drx_stage_move(struct devrx_receiver *rx,
 			const struct io_uring_cqe *cqe,
 			struct devrx_fragment *frags, uint32_t n)
@@ -86,6 +76,14 @@ uint32_t drx_stage_move(struct devrx_receiver *rx,
 		uint64_t place = drx_upload_place(&rx->upload, slots, slot);
 		int err = 0;
 
+		if (rx->pipeline.batch) {
+			const void *from = rx->stage.base + frags->offset;
+
+			frags->offset = place;
+			drx_pipeline_upload(rx, frags, from);
+			to++;
+			continue;
+		}
 		if (conn)
 			err = drx_upload_write(&rx->upload, place,
 					       rx->stage.base + frags->offset,
@@ -95,7 +93,7 @@ uint32_t drx_stage_move(struct devrx_receiver *rx,
 				conn->position = frags->position;
 				drx_upload_failed(rx, conn, err);
 			}
-			drop(rx, slot, frags->length);
+			drx_upload_drop(rx, slot, frags->length);
 			continue;
 		}
 		/* Where the ring is full, the chunk goes with the slot. */

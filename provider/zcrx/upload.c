@@ -41,11 +41,24 @@ int drx_upload_init(struct drx_upload *ret, struct devrx_memory *mem,
 	return 0;
 }
 
+int drx_upload_cause(struct devrx_receiver *rx, int err)
+{
+	rx->has_cause = true;
+	return drx_copy_failed(&rx->cause, err, "writing into",
+			       rx->upload.provider->name);
+}
+
 __attribute__((cold)) void drx_upload_failed(struct devrx_receiver *rx,
 					     struct drx_conn *conn, int err)
 {
-	rx->has_cause = true;
-	err = drx_copy_failed(&rx->cause, err, "writing into",
-			      rx->upload.provider->name);
-	drx_conn_abort(rx, conn, err);
+	drx_conn_abort(rx, conn, drx_upload_cause(rx, err));
+}
+
+__attribute__((noinline, cold)) void
+drx_upload_drop(struct devrx_receiver *rx, struct drx_slot *slot, uint32_t len)
+{
+	drx_slot_expire(slot);
+	drx_release_slot(rx, slot);
+	rx->stats.bytes -= len;
+	rx->stats.fragments--;
 }

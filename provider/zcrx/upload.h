@@ -57,6 +57,11 @@ static inline int drx_upload_write(const struct drx_upload *up, uint64_t off,
  * which the provider returned, as an errno. */
 int drx_copy_failed(struct devrx_cause *cause, int err, const char *what,
 		    const char *kind);
+/* The same for bytes of a receiver's, of which it is the last cause. */
+int drx_upload_cause(struct devrx_receiver *rx, int err);
+/* A fragment of @len bytes that is not told of: its slot and its chunk go back. */
+void drx_upload_drop(struct devrx_receiver *rx, struct drx_slot *slot,
+		     uint32_t len);
 /* The provider returned @err for bytes of @conn, which are lost: it ends. */
 void drx_upload_failed(struct devrx_receiver *rx, struct drx_conn *conn,
 		       int err);

@@ -190,19 +190,34 @@ static unsigned int reap(struct devrx_receiver *rx,
 	return got;
 }
 
-/* All that can be had without the kernel. */
+__attribute__((noinline)) unsigned int drx_reap(struct devrx_receiver *rx,
+						struct devrx_fragment *frags,
+						unsigned int n)
+{
+	return drx_is_recv(rx) ? drx_recv_reap(rx, frags, n) :
+				 reap(rx, frags, n);
+}
+
+/* All that can be had without the kernel; with @wait what a device is copying,
+ * too. */
 static inline unsigned int collect(struct devrx_receiver *rx,
-				   struct devrx_fragment *frags, unsigned int n)
+				   struct devrx_fragment *frags, unsigned int n,
+				   bool wait)
 {
 	unsigned int got = 0;
 
 	if (__builtin_expect(rx->recover.on, 0))
 		got = drx_recover_deliver(rx, frags, n);
-	got += drx_is_recv(rx) ? drx_recv_reap(rx, frags + got, n - got) :
-				 reap(rx, frags + got, n - got);
+	if (__builtin_expect(rx->pipeline.batch != NULL, 0))
+		got = drx_pipeline_collect(rx, frags, n, wait);
+	else
+		got += drx_is_recv(rx) ?
+			       drx_recv_reap(rx, frags + got, n - got) :
+			       reap(rx, frags + got, n - got);
 	if (__builtin_expect(rx->recover.on, 0))
 		got = drx_recover_reaped(rx, frags, got, n);
-	if (__builtin_expect(rx->ending.head != DRX_NONE, 0))
+	if (__builtin_expect(rx->ending.head != DRX_NONE && !rx->pipeline.nr,
+			     0))
 		got += drx_conns_last(rx, frags + got, n - got);
 	/* The kernel is not entered before a call has room for them. */
 	if (__builtin_expect(rx->events.pending, 0))
@@ -285,7 +300,7 @@ static int nothing_but_events(struct devrx_receiver *rx,
 	if (drx_events_wanted(rx)) {
 		drx_events_arm(rx);
 		(void)enter(rx, 0);
-		got = collect(rx, frags, n);
+		got = collect(rx, frags, n, true);
 	}
 	if (got)
 		return (int)got;
@@ -298,7 +313,7 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 					       int64_t timeout_ns)
 {
 	int64_t deadline = timeout_ns, nap = FENCE_NAP_NS, end;
-	bool fenced, stuck, tell, orphans;
+	bool fenced, stuck, tell, orphans, copying;
 	unsigned int got;
 	int err;
 
@@ -311,7 +326,8 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 			drx_wake_clear(rx);
 		drx_release_parked(rx);
 		fenced = rx->fences.nr;
-		if (!rx->slots.nr_free && !fenced)
+		copying = rx->pipeline.nr;
+		if (!rx->slots.nr_free && !fenced && !copying)
 			return nothing_but_events(rx, frags, n, -ENOBUFS);
 		if (!rx->stats.connections && rx->events.epoll.fd < 0)
 			return nothing_but_events(rx, frags, n, -ENOTCONN);
@@ -321,13 +337,13 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 			(rx->stats.connections &&
 			 rx->nr_starved + rx->flow.nr_paused ==
 				 rx->stats.connections);
-		if (stuck && !fenced)
+		if (stuck && !fenced && !copying)
 			return nothing_but_events(rx, frags, n, -ENOBUFS);
 		end = fenced && deadline ? nap_end(deadline, &nap) : deadline;
 		if (__builtin_expect(rx->recover.first != NULL, 0))
 			end = drx_recover_wait(rx, end);
 		tell = rx->flow.tell && !fenced;
-		if (tell)
+		if (tell || copying)
 			end = 0; /* unless something comes at once */
 		orphans = false;
 		if (stuck) {
@@ -344,11 +360,15 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 		}
 		got = fenced ? look_at_fences(rx, frags, n) : 0;
 		if (!got)
-			got = collect(rx, frags, n);
+			got = collect(rx, frags, n, true);
 		if (!got && !err && drx_recover_expire(rx))
-			got = collect(rx, frags, n);
+			got = collect(rx, frags, n, true);
+		if (got && rx->pipeline.nr && rx->wake_fd >= 0)
+			drx_wake_signal(rx);
 		if (got)
 			return (int)got;
+		if (copying && !err)
+			continue; /* it was lost, to the last byte */
 		if (tell && !err)
 			return drx_flow_tell(rx);
 		if (orphans && !err && drx_events_end_orphans(rx))
@@ -379,7 +399,7 @@ int devrx_receiver_wait(struct devrx_receiver *rx, struct devrx_fragment *frags,
 	if (__builtin_expect(got != 0, 0))
 		got = look_at_fences(rx, frags, n);
 	if (!got)
-		got = collect(rx, frags, n);
+		got = collect(rx, frags, n, false);
 	if (got)
 		return (int)got;
 	return wait_slow(rx, frags, n, timeout_ns);

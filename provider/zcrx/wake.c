@@ -51,6 +51,15 @@ void drx_wake_clear(const struct devrx_receiver *rx)
 		;
 }
 
+void drx_wake_signal(const struct devrx_receiver *rx)
+{
+	const uint64_t one = 1;
+
+	/* It cannot block: nobody counts that far. */
+	while (write(rx->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
 /*
  * After a visit without a result: is there work that nothing will signal? The
  * kernel does a limited amount at a time, and a receive may be to be armed again.
@@ -58,6 +67,6 @@ void drx_wake_clear(const struct devrx_receiver *rx)
 bool drx_wake_unfinished(const struct devrx_receiver *rx)
 {
 	return rx->to_arm.head != DRX_NONE || rx->flow.dirty ||
-	       drx_events_unarmed(rx) ||
+	       rx->pipeline.nr || drx_events_unarmed(rx) ||
 	       IO_URING_READ_ONCE(*rx->ring.sq.kflags) & IORING_SQ_TASKRUN;
 }

@@ -86,6 +86,11 @@ const struct devrx_provider fake_provider = {
 	memfd_free,
 	memfd_read,
 	nullptr,
+	nullptr,
+	nullptr,
+	nullptr,
+	nullptr,
+	nullptr,
 };
 
 const struct devrx_provider writable_provider = {
@@ -97,6 +102,11 @@ const struct devrx_provider writable_provider = {
 	memfd_free,
 	memfd_read,
 	memfd_write,
+	nullptr,
+	nullptr,
+	nullptr,
+	nullptr,
+	nullptr,
 };
 
 std::deque<int> fake_read_errors, fake_write_errors;

@@ -2,6 +2,10 @@
 /* A provider from outside the tree: what devrx believes of it, and what not. */
 #include "memory_support.h"
 
+extern "C" {
+#include "memory/kinds.h"
+}
+
 using namespace memory_support;
 
 namespace
@@ -70,6 +74,11 @@ const devrx_provider fake_provider = {
 	FakeFree,
 	FakeRead,
 	FakeWrite,
+	nullptr,
+	nullptr,
+	nullptr,
+	nullptr,
+	nullptr,
 };
 
 class MemoryProvider : public testing::Test
@@ -276,6 +285,15 @@ const TableCase tables[] = {
 	{ "NoProbe", [](devrx_provider &p) { p.probe = nullptr; } },
 	{ "NoAlloc", [](devrx_provider &p) { p.alloc = nullptr; } },
 	{ "NoFree", [](devrx_provider &p) { p.free = nullptr; } },
+	{ "UploadAlone",
+	  [](devrx_provider &p) { p.upload = drx_cuda_provider.upload; } },
+	{ "UploadWithoutMark",
+	  [](devrx_provider &p) {
+		  p.upload_begin = drx_cuda_provider.upload_begin;
+		  p.upload_end = drx_cuda_provider.upload_end;
+		  p.upload = drx_cuda_provider.upload;
+		  p.upload_wait = drx_cuda_provider.upload_wait;
+	  } },
 };
 
 class MemoryProviderTable : public MemoryProvider,

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "recv_support.h"
 
 namespace recv_test
@@ -80,11 +81,39 @@ struct devrx_memory *remote_memory(uint64_t len, bool writable, bool mapped)
 		remote_free,
 		remote_read,
 		writable ? remote_write : nullptr,
+		nullptr,
+		nullptr,
+		nullptr,
+		nullptr,
+		nullptr,
 	};
 	struct devrx_memory_opts opts = DEVRX_MEMORY_OPTS_INIT;
 	struct devrx_memory *mem = nullptr;
 
 	map_remote = mapped;
+	opts.provider = &provider;
+	opts.len = len;
+	EXPECT_EQ(devrx_memory_alloc(&mem, &opts), 0);
+	return mem;
+}
+
+struct devrx_memory *background_memory(uint64_t len)
+{
+	struct devrx_provider provider = {};
+	struct devrx_memory_opts opts = DEVRX_MEMORY_OPTS_INIT;
+	struct devrx_memory *mem = nullptr;
+
+	provider.size = sizeof(provider);
+	provider.name = "remote";
+	provider.summary = "memory of a test";
+	provider.probe = remote_probe;
+	provider.alloc = remote_alloc;
+	provider.free = remote_free;
+	provider.read = remote_read;
+	provider.write = remote_write;
+	background::add_to(&provider);
+	map_remote = false;
+	background::state.late = 3;
 	opts.provider = &provider;
 	opts.len = len;
 	EXPECT_EQ(devrx_memory_alloc(&mem, &opts), 0);

@@ -18,18 +18,25 @@ using namespace recv_test;
 namespace
 {
 
-class Life : public ::testing::TestWithParam<bool>
+using Make = struct devrx_memory *(*)(uint64_t len);
+
+class Life : public ::testing::TestWithParam<std::pair<const char *, Make>>
 {
       protected:
 	static struct devrx_memory *memory(uint64_t len)
 	{
-		return GetParam() ? host_memory(len) : remote_memory(len);
+		return GetParam().second(len);
 	}
 };
 
-INSTANTIATE_TEST_SUITE_P(, Life, ::testing::Bool(), [](const auto &p) {
-	return p.param ? "Direct" : "Bounce";
-});
+INSTANTIATE_TEST_SUITE_P(
+	, Life,
+	::testing::Values(std::make_pair("Direct", host_memory),
+			  std::make_pair("Bounce", Make([](uint64_t len) {
+						 return remote_memory(len);
+					 })),
+			  std::make_pair("Background", background_memory)),
+	[](const auto &p) { return std::string(p.param.first); });
 
 TEST_P(Life, ReleaseInAnyOrder)
 {

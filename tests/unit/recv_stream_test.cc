@@ -13,11 +13,13 @@ using namespace recv_test;
 namespace
 {
 
-enum class Place { Direct, Bounce };
+enum class Place { Direct, Bounce, Background };
 
 struct devrx_memory *memory(Place place, uint64_t len)
 {
-	return place == Place::Direct ? host_memory(len) : remote_memory(len);
+	return place == Place::Direct ? host_memory(len) :
+	       place == Place::Bounce ? remote_memory(len) :
+					background_memory(len);
 }
 
 class Path : public ::testing::TestWithParam<Place>
@@ -25,10 +27,12 @@ class Path : public ::testing::TestWithParam<Place>
 };
 
 INSTANTIATE_TEST_SUITE_P(, Path,
-			 ::testing::Values(Place::Direct, Place::Bounce),
+			 ::testing::Values(Place::Direct, Place::Bounce,
+					   Place::Background),
 			 [](const auto &p) {
 				 return p.param == Place::Direct ? "Direct" :
-								   "Bounce";
+					p.param == Place::Bounce ? "Bounce" :
+								   "Background";
 			 });
 
 TEST_P(Path, EachSize)

@@ -45,6 +45,8 @@ struct Remote {
 /* @mapped: with a host address that may only be read. */
 struct devrx_memory *remote_memory(uint64_t len, bool writable = true,
 				   bool mapped = false);
+/* The same, copied into in the background (background.h). */
+struct devrx_memory *background_memory(uint64_t len);
 /* Of the memory that was last made. */
 extern Remote *remote;
 

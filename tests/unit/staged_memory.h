@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "fake_rig.h"
 
 /* Of the memory that was made last. */
@@ -70,7 +71,8 @@ inline void remote_free(struct devrx_backing *backing)
 		static_cast<int>(reinterpret_cast<intptr_t>(backing->priv)));
 }
 
-inline struct devrx_memory *written_memory(uint64_t len, bool dmabuf = true)
+inline struct devrx_memory *written_memory(uint64_t len, bool dmabuf = true,
+					   bool in_background = false)
 {
 	struct devrx_memory_opts opts = DEVRX_MEMORY_OPTS_INIT;
 	struct devrx_provider provider = fake_provider;
@@ -83,6 +85,8 @@ inline struct devrx_memory *written_memory(uint64_t len, bool dmabuf = true)
 		provider.alloc = remote_alloc;
 		provider.free = remote_free;
 	}
+	if (in_background)
+		background::add_to(&provider);
 	opts.provider = &provider;
 	opts.len = len;
 	EXPECT_EQ(devrx_memory_alloc(&mem, &opts), 0);

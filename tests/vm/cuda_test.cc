@@ -162,6 +162,48 @@ TEST_F(FakeCudaVm, SixtyFourConnectionsEveryByteInOrder)
 	       unsigned(connections * each / MiB), now() - begin);
 }
 
+/* By way of host memory that CUDA pins, copied on while the next comes. */
+TEST_F(FakeCudaVm, ZcrxHostCopiesInTheBackground)
+{
+	constexpr unsigned int connections = 16;
+	constexpr uint64_t each = 2 * MiB;
+	devrx_receiver_opts opts = DEVRX_RECEIVER_OPTS_INIT;
+
+	fake.script("backing=vram late=3");
+	ASSERT_EQ(make_cuda(8 * MiB), outcome(0));
+	ASSERT_EQ(reserve(&q), outcome(0));
+	opts.tier = DEVRX_TIER_ZCRX_HOST;
+	ASSERT_EQ(open_receiver(&rx, mem, q, opts), outcome(0));
+	EXPECT_EQ(fake.count("pinned"), 1);
+
+	Listener listener(steered_port, int(8 * MiB / connections / 2));
+	Follower follower(mem, connections);
+	std::vector<Stream> plan;
+	std::vector<Fd> fds;
+
+	ASSERT_TRUE(listener.ok());
+	for (unsigned int i = 0; i < connections; i++)
+		plan.push_back({ each, i % 2 == 1 });
+	Sender sender(steered_port, plan);
+
+	ASSERT_EQ(add_all(rx, &listener, &sender, connections, &fds), "");
+	ASSERT_EQ(drain(rx, &follower), "");
+	ASSERT_EQ(sender.join(), "");
+	for (unsigned int i = 0; i < connections; i++) {
+		EXPECT_EQ(follower.position(i), each) << "stream " << i;
+		EXPECT_EQ(follower.end(i), DEVRX_FRAGMENT_EOF)
+			<< "stream " << i;
+	}
+	EXPECT_EQ(stats(rx).bytes, connections * each);
+	EXPECT_EQ(stats(rx).bytes_copied, connections * each);
+	EXPECT_GT(stats(rx).uploads, 0u);
+	EXPECT_LT(stats(rx).uploads, stats(rx).fragments)
+		<< "several fragments are one batch";
+	rx.reset();
+	EXPECT_EQ(fake.count("pinned"), 0);
+	EXPECT_EQ(fake.count("events"), 0);
+}
+
 /* A part of a tensor, and not a byte beside it. */
 TEST_F(FakeCudaVm, RegisteredPartIsAllThatTheNicWrites)
 {
@@ -247,6 +289,23 @@ TEST_F(FakeCudaBreaks, DeviceLostInMidStream)
 	rx.reset();
 	mem.reset();
 	/* A lost device frees nothing; the process's end does. */
+	fake.script("");
+}
+
+/* The bytes that it was to copy are lost, and the stream ends where they begin. */
+TEST_F(FakeCudaBreaks, DeviceLostWhileItCopies)
+{
+	devrx_receiver_opts opts = DEVRX_RECEIVER_OPTS_INIT;
+
+	ASSERT_EQ(make_cuda(area_len), outcome(0));
+	ASSERT_EQ(reserve(&q), outcome(0));
+	opts.tier = DEVRX_TIER_ZCRX_HOST;
+	ASSERT_EQ(open_receiver(&rx, mem, q, opts), outcome(0));
+	EXPECT_EQ(breaks(16 * MiB, [&] { fake.add("lost@1=719"); }),
+		  "error -5 upload-failed");
+	EXPECT_EQ(stats(rx).fragments_out, 0u);
+	rx.reset();
+	mem.reset();
 	fake.script("");
 }
 

@@ -86,4 +86,8 @@ void fake_streams_gone(const struct fake_context *ctx);
 long fake_count_streams(void);
 long fake_count_events(void);
 
+/* work.c */
+long fake_count_pinned(void);
+void fake_reset_pinned(void);
+
 #endif /* DEVRX_FAKE_CUDA_H */

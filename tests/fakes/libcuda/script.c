@@ -208,6 +208,7 @@ FAKE_API void devrx_fake_cuda_script(const char *script)
 {
 	pthread_mutex_lock(&lock);
 	fake_streams_gone(NULL);
+	fake_reset_pinned();
 	fake_reset_memory();
 	fake_reset_contexts();
 	fake_set = as_new;
@@ -220,7 +221,7 @@ FAKE_API void devrx_fake_cuda_script(const char *script)
 
 /*
  * How many there are: "contexts" alive, "allocations", "reservations", "handles",
- * "streams" and "events"; or how often a call was made, by its name.
+ * "streams", "events" and "pinned" ranges; or how often a call was made, by its name.
  */
 FAKE_API long devrx_fake_cuda_count(const char *what)
 {
@@ -236,6 +237,8 @@ FAKE_API long devrx_fake_cuda_count(const char *what)
 		}
 	} else if (!strcmp(what, "contexts")) {
 		nr = fake_count_contexts();
+	} else if (!strcmp(what, "pinned")) {
+		nr = fake_count_pinned();
 	} else if (!strcmp(what, "streams")) {
 		nr = fake_count_streams();
 	} else if (!strcmp(what, "events")) {

@@ -3,23 +3,65 @@
 #include "fake.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backing.h"
 #include "mapping.h"
 #include "stream.h"
 
-static int copy(uint64_t addr, void *buf, size_t len, bool in)
+/* Host memory that is registered: out of it copies are in the background. */
+struct pinned {
+	struct pinned *next;
+	const char *addr;
+	size_t len;
+};
+static struct pinned *pinned;
+
+struct upload {
+	struct fake_work work;
+	uint64_t to;
+	const void *from;
+	size_t len;
+};
+
+long fake_count_pinned(void)
 {
-	struct fake_context *ctx;
+	const struct pinned *p;
+	long nr = 0;
+
+	for (p = pinned; p; p = p->next)
+		nr++;
+	return nr;
+}
+
+void fake_reset_pinned(void)
+{
+	while (pinned) {
+		struct pinned *p = pinned;
+
+		pinned = p->next;
+		free(p);
+	}
+}
+
+static bool is_pinned(const char *addr, size_t len)
+{
+	const struct pinned *p;
+
+	for (p = pinned; p; p = p->next) {
+		if (addr >= p->addr && addr + len <= p->addr + p->len)
+			return true;
+	}
+	return false;
+}
+
+static int move(uint64_t addr, void *buf, size_t len, bool in)
+{
 	struct memory *m;
 	size_t off, part;
 	char *at;
-	int result;
 
-	result = fake_current(&ctx);
-	if (result)
-		return result;
 	for (; len; len -= part, addr += part, buf = (char *)buf + part) {
 		m = fake_at(addr);
 		if (!m)
@@ -32,6 +74,43 @@ static int copy(uint64_t addr, void *buf, size_t len, bool in)
 		else if (store_copy(m->store, off, buf, part, in))
 			return DRX_CU_UNKNOWN;
 	}
+	return 0;
+}
+
+static int copy(uint64_t addr, void *buf, size_t len, bool in)
+{
+	struct fake_context *ctx;
+	int result = fake_current(&ctx);
+
+	return result ? result : move(addr, buf, len, in);
+}
+
+static void upload(struct fake_work *work)
+{
+	struct upload *up = (struct upload *)work;
+
+	if (move(up->to, (void *)(uintptr_t)up->from, up->len, true))
+		fake_break(DRX_CU_ILLEGAL_ADDRESS);
+}
+
+static int queue_upload(void *stream, uint64_t to, const void *from, size_t len)
+{
+	struct fake_context *ctx;
+	struct upload *up;
+	int result = fake_stream(stream, &ctx);
+
+	if (!result && !fake_at(to))
+		result = DRX_CU_INVALID_VALUE;
+	if (result)
+		return result;
+	up = calloc(1, sizeof(*up));
+	if (!up)
+		abort();
+	up->work.run = upload;
+	up->to = to;
+	up->from = from;
+	up->len = len;
+	fake_queue(&up->work, ctx, stream);
 	return 0;
 }
 
@@ -60,8 +139,48 @@ FAKE_API int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t len,
 				  void *stream)
 {
 	BEGIN("cuMemcpyHtoDAsync");
+	if (stream && is_pinned(from, len))
+		return fake_end(queue_upload(stream, to, from, len));
 	return fake_end(
 		copy_behind(stream, to, (void *)(uintptr_t)from, len, true));
+}
+
+FAKE_API int cuMemHostRegister_v2(void *addr, size_t len, unsigned int flags)
+{
+	struct fake_context *ctx;
+	struct pinned *p;
+	int result;
+
+	BEGIN("cuMemHostRegister");
+	result = fake_current(&ctx);
+	if (!result && (!addr || !len || flags))
+		result = DRX_CU_INVALID_VALUE;
+	if (result)
+		return fake_end(result);
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		abort();
+	p->addr = addr;
+	p->len = len;
+	p->next = pinned;
+	pinned = p;
+	return fake_end(0);
+}
+
+FAKE_API int cuMemHostUnregister(void *addr)
+{
+	struct pinned **link = &pinned;
+	struct pinned *p;
+
+	BEGIN("cuMemHostUnregister");
+	while (*link && (*link)->addr != addr)
+		link = &(*link)->next;
+	p = *link;
+	if (!p)
+		return fake_end(DRX_CU_INVALID_VALUE);
+	*link = p->next;
+	free(p);
+	return fake_end(0);
 }
 
 /* On the default stream, which does not wait for those that do not for it. */
