@@ -33,8 +33,8 @@ static void end_starved(struct devrx_receiver *rx, struct drx_conn *conn)
 		drx_conn_enter(rx, conn, DRX_CONN_STARVED);
 		return;
 	}
-	/* While bytes come at all, or are copied, chunks come back. */
-	if (conn->empty_bytes != rx->stats.bytes || rx->pipeline.nr) {
+	/* While bytes come at all, chunks come back. */
+	if (conn->empty_bytes != rx->stats.bytes) {
 		conn->empty_bytes = rx->stats.bytes;
 		conn->empty_rounds = 0;
 	}

@@ -367,8 +367,6 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 			drx_wake_signal(rx);
 		if (got)
 			return (int)got;
-		if (copying && !err)
-			continue; /* it was lost, to the last byte */
 		if (tell && !err)
 			return drx_flow_tell(rx);
 		if (orphans && !err && drx_events_end_orphans(rx))

@@ -67,6 +67,6 @@ void drx_wake_signal(const struct devrx_receiver *rx)
 bool drx_wake_unfinished(const struct devrx_receiver *rx)
 {
 	return rx->to_arm.head != DRX_NONE || rx->flow.dirty ||
-	       rx->pipeline.nr || drx_events_unarmed(rx) ||
+	       drx_events_unarmed(rx) ||
 	       IO_URING_READ_ONCE(*rx->ring.sq.kflags) & IORING_SQ_TASKRUN;
 }

@@ -41,6 +41,7 @@ struct State {
 	/* What it may look at. */
 	unsigned int begins = 0, ends = 0, uploads = 0, marks = 0, waits = 0;
 	size_t at_once = 0; /* the most batches that were under way */
+	size_t copies = 0, copies_at_once = 0; /* ... and copies */
 	unsigned int asked = 0;
 	unsigned int batches = 0;
 	const char *buf = nullptr;
@@ -85,9 +86,12 @@ inline int upload(struct devrx_backing *, uint64_t off, const void *buf,
 
 	EXPECT_GE(at, state.buf);
 	EXPECT_LE(at + len, state.buf + state.len);
-	if (!error)
-		state.open.push_back({ off, buf, len });
-	return error;
+	if (error)
+		return error;
+	state.open.push_back({ off, buf, len });
+	if (++state.copies > state.copies_at_once)
+		state.copies_at_once = state.copies;
+	return 0;
 }
 
 inline int mark(struct devrx_backing *, unsigned int batch)
@@ -97,7 +101,9 @@ inline int mark(struct devrx_backing *, unsigned int batch)
 	EXPECT_LT(batch, state.batches);
 	for (const Batch &other : state.marked)
 		EXPECT_NE(other.nr, batch) << "it is not free";
-	if (!error)
+	if (error)
+		state.copies -= state.open.size();
+	else
 		state.marked.push_back({ batch, state.open });
 	state.open.clear();
 	if (state.marked.size() > state.at_once)
@@ -117,11 +123,12 @@ inline int wait(struct devrx_backing *backing, unsigned int batch, int wait)
 		return -EAGAIN;
 	state.asked = 0;
 	error = answer(state.wait_error, state.waits++);
-	if (error)
-		state.marked.front().copies.clear();
 	for (const Copy &copy : state.marked.front().copies)
-		EXPECT_EQ(state.write(backing, copy.off, copy.buf, copy.len),
+		EXPECT_EQ(error ? 0 :
+				  state.write(backing, copy.off, copy.buf,
+					      copy.len),
 			  0);
+	state.copies -= state.marked.front().copies.size();
 	state.marked.pop_front();
 	return error;
 }

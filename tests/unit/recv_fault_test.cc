@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "recv_support.h"
 
 extern "C" {
@@ -143,6 +144,49 @@ TEST(RecvFault, UploadFails)
 		EXPECT_EQ(rig.conns[1].got, 4u << 20);
 		EXPECT_EQ(rig.stats().fragments_out, 0u);
 	}
+}
+
+/* Of a few large buffers the kernel keeps half, whatever is under way. */
+TEST(RecvFault, BatchesLeaveBuffers)
+{
+	Rig rig(background_memory(64 << 20));
+
+	background::state.late = 1000;
+	RECV_OPEN(rig);
+	for (int conn = 0; conn < 16; conn++) {
+		rig.connect();
+		rig.send(conn, 2 << 20);
+	}
+	rig.drain();
+	EXPECT_GT(background::state.copies_at_once, 4u);
+	EXPECT_LE(background::state.copies_at_once, 32u)
+		<< "of 64 buffers with 64 KiB";
+	EXPECT_EQ(rig.stats().bytes, 32u << 20);
+}
+
+/* A device loses a batch; the other connection goes on. */
+TEST(RecvFault, BatchIsLost)
+{
+	Rig rig(background_memory(1 << 20));
+
+	RECV_OPEN(rig);
+	rig.connect();
+	rig.connect();
+	rig.send(1, 5);
+	rig.drain();
+	background::state.wait_error = [](unsigned int) { return -EIO; };
+	rig.send(1, 1 << 19);
+	EXPECT_EQ(rig.wait(), 1);
+	EXPECT_EQ(rig.conns[1].last, DEVRX_FRAGMENT_ERROR);
+	EXPECT_EQ(rig.conns[1].error, -EIO);
+	EXPECT_EQ(rig.why(), "upload-failed");
+	background::state.wait_error = nullptr;
+	rig.conns[1].to_send = 0;
+	rig.conns[1].sent = rig.conns[1].got;
+	rig.send(0, 4 << 20);
+	rig.drain();
+	EXPECT_EQ(rig.conns[0].got, 4u << 20);
+	EXPECT_EQ(rig.stats().fragments_out, 0u);
 }
 
 /* All completions that are there, in order. */
