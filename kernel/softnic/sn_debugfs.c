@@ -6,6 +6,8 @@
  */
 #include <linux/debugfs.h>
 #include <linux/netdevice.h>
+#include <net/netdev_lock.h>
+#include <net/netdev_rx_queue.h>
 
 #include "softnic.h"
 
@@ -38,6 +40,29 @@ static int sn_stopped_set(void *data, u64 mask)
 DEFINE_DEBUGFS_ATTRIBUTE(sn_stopped_fops, sn_stopped_get, sn_stopped_set,
 			 "0x%llx\n");
 
+/* A queue's memory is exchanged while it works, as a driver does for itself when
+ * it has to be reset. Who takes the NIC away has the lock, and waits for us.
+ */
+static int sn_restart_set(void *data, u64 idx)
+{
+	struct sn_port *port = data;
+	struct net_device *dev = port->dev;
+	int err;
+
+	if (!netdev_trylock(dev))
+		return -EAGAIN;
+	if (!netif_running(dev))
+		err = -ENETDOWN;
+	else if (idx >= dev->real_num_rx_queues)
+		err = -EINVAL;
+	else
+		err = netdev_rx_queue_restart(dev, idx);
+	netdev_unlock(dev);
+	return err;
+}
+
+DEFINE_DEBUGFS_ATTRIBUTE(sn_restart_fops, NULL, sn_restart_set, "%llu\n");
+
 /**
  * sn_debugfs_add() - make a port's directory
  * @port:	the port, its dev_port known
@@ -58,6 +83,8 @@ void sn_debugfs_add(struct sn_port *port)
 	debugfs_create_atomic_t("fail_start", 0600, f->dir, &f->fail_start);
 	debugfs_create_file_unsafe("stopped_queues", 0600, f->dir, port,
 				   &sn_stopped_fops);
+	debugfs_create_file_unsafe("restart_queue", 0200, f->dir, port,
+				   &sn_restart_fops);
 }
 
 /* Waits for who is reading or writing there. */

@@ -111,3 +111,4 @@ module_exit(sn_exit);
 MODULE_DESCRIPTION("Software NIC whose receive queues accept memory providers");
 MODULE_AUTHOR("The devrx authors");
 MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS("NETDEV_INTERNAL"); /* netdev_rx_queue_restart() */

@@ -162,6 +162,31 @@ static std::string queue_stops(Rig &rig)
 	return rig.finish();
 }
 
+/* As a driver that resets it: its pool is exchanged, and what was in it comes back
+ * later. */
+static std::string queue_restarts(Rig &rig)
+{
+	std::atomic<bool> stop{ false };
+	unsigned int restarts = 0;
+	std::string error;
+
+	std::thread restarter([&] {
+		while (!stop) {
+			restarts += fault("restart_queue", queue);
+			pass(0.02);
+		}
+	});
+	error = running(rig, most);
+	stop = true;
+	restarter.join();
+	if (!error.empty())
+		return error;
+	if (!restarts)
+		return "the queue was not restarted";
+	rig.over();
+	return rig.finish();
+}
+
 static std::string small_queue(Rig &rig)
 {
 	devrx_receiver_opts opts = DEVRX_RECEIVER_OPTS_INIT;
@@ -270,6 +295,7 @@ const std::vector<Fault> all = {
 	{ "Loss", "2 % loss", loss },
 	{ "Reordering", "reordering", reordering },
 	{ "DownAndUp", "NIC down and up", down_and_up },
+	{ "QueueRestarts", "queue restarts each 20 ms", queue_restarts },
 	{ "QueueStops", "queue stops for 500 ms", queue_stops },
 	{ "SmallQueue", "completion queue of 16", small_queue },
 	{ "SmallArea", "area of one socket buffer", small_area },

@@ -123,6 +123,24 @@ TEST_F(SoftnicFault, AStoppedQueueHoldsAStreamUp)
 	EXPECT_EQ(TEMP_FAILURE_RETRY(recv(c.receiver, &byte, 1, 0)), 1);
 }
 
+/* The provider goes from the old pool to the new one, and back with what fails. */
+TEST_F(SoftnicFault, RestartsAQueueWithItsProvider)
+{
+	const Provider provider;
+
+	ASSERT_EQ(provider.error, 0) << provider.cause.text;
+	inject(10, 1000);
+	EXPECT_TRUE(comes_to("placed_bytes", 10000));
+	ASSERT_TRUE(pair->fault("restart_queue", QUEUE));
+	inject(10, 1000);
+	EXPECT_TRUE(comes_to("placed_bytes", 20000));
+	ASSERT_TRUE(pair->fault("fail_start", 1));
+	EXPECT_FALSE(pair->fault("restart_queue", QUEUE));
+	inject(10, 1000);
+	EXPECT_TRUE(comes_to("placed_bytes", 30000));
+	EXPECT_FALSE(pair->fault("restart_queue", 16)) << "no such queue";
+}
+
 class FailedRestart : public SoftnicFault,
 		      public testing::WithParamInterface<const char *>
 {
