@@ -32,6 +32,7 @@
 #include <devrx/queue.h>
 #include <devrx/receiver.h>
 #include <devrx/ring.h>
+#include <devrx/share.h>
 #include <devrx/vulkan.h>
 
 #ifdef __cplusplus

@@ -137,6 +137,15 @@ static int explain_rest(int err, const struct drx_area *area,
 	return drx_fail_os(cause, err, "IORING_REGISTER_ZCRX_IFQ");
 }
 
+int drx_explain_no_cap(struct devrx_cause *cause)
+{
+	return drx_fail(cause, -EPERM, "cap-net-admin",
+			"run as root, or with AmbientCapabilities="
+			"CAP_NET_ADMIN",
+			"zero-copy receive needs CAP_NET_ADMIN in the initial "
+			"user namespace");
+}
+
 int drx_explain_register(int err, const struct devrx_queue *q,
 			 const struct drx_area *area, struct devrx_cause *cause)
 {
@@ -148,11 +157,7 @@ int drx_explain_register(int err, const struct devrx_queue *q,
 				"the kernel told a layout of the refill ring "
 				"that its region does not hold");
 	if (err == -EPERM)
-		return drx_fail(cause, err, "cap-net-admin",
-				"run as root, or with AmbientCapabilities="
-				"CAP_NET_ADMIN",
-				"zero-copy receive needs CAP_NET_ADMIN in the "
-				"initial user namespace");
+		return drx_explain_no_cap(cause);
 	if (err == -ENOMEM)
 		return explain_nomem(area, cause);
 	if (area->tier == DEVRX_TIER_ZCRX_COPY)

@@ -18,6 +18,7 @@ int drx_explain_register(int err, const struct devrx_queue *q,
 			 struct devrx_cause *cause);
 
 /* The same for the ring's own set-up. */
+int drx_explain_no_cap(struct devrx_cause *cause);
 int drx_explain_setup(int err, struct devrx_cause *cause);
 
 /* The same for tier recv: the ring's set-up, and a buffer ring of @len bytes. */

@@ -272,6 +272,8 @@ int devrx_receiver_poll_fences(struct devrx_receiver *rx)
 {
 	if (!drx_receiver_alive(rx))
 		return drx_receiver_forked(rx);
+	drx_share_lock(rx);
 	drx_fences_poll(rx);
+	drx_share_unlock(rx);
 	return (int)rx->fences.nr;
 }

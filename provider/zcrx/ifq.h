@@ -12,11 +12,14 @@
 #include "zcrx/refill.h"
 #include "zcrx/uring.h"
 
+struct devrx_share;
+
 /* Which queue of which NIC. */
 struct drx_ifq_queue {
 	uint32_t ifindex;
 	uint32_t index;
 	uint32_t ring; /* entries of the NIC's ring; 0: unknown */
+	struct devrx_share *share; /* registered by another receiver; or NULL */
 };
 
 /*

@@ -155,9 +155,12 @@ static int register_ifq(struct devrx_receiver *rx,
 			const struct drx_area *area, uint32_t timeout_ms,
 			struct devrx_cause *cause)
 {
-	int err = drx_ifq_register(&rx->ifq, &rx->ring, rx->ops, queue, area,
-				   &rx->features, timeout_ms);
+	int err;
 
+	if (queue && queue->share)
+		return drx_share_import(rx, queue->share, cause);
+	err = drx_ifq_register(&rx->ifq, &rx->ring, rx->ops, queue, area,
+			       &rx->features, timeout_ms);
 	return err ? drx_explain_register(err, rx->q, area, cause) : 0;
 }
 
@@ -269,7 +272,7 @@ int drx_receiver_open_tier(struct devrx_receiver **ret,
 		goto err_fences;
 	}
 	/* With staging no fragment holds a chunk of the area. */
-	if (queue && !rx->slots_are_chunks &&
+	if (queue && !queue->share && !rx->slots_are_chunks &&
 	    opts->flags & DEVRX_RECEIVER_F_FLOW_CONTROL) {
 		err = drx_flow_init(rx, queue->ring);
 		if (err) {
@@ -395,9 +398,11 @@ int devrx_receiver_open(struct devrx_receiver **ret, struct devrx_memory *mem,
 		err = drx_fail_os(own.cause, err, "reading the queue");
 		goto err_queue;
 	}
-	queue.ifindex = info.ifindex;
-	queue.index = info.index;
-	queue.ring = info.rx_ring;
+	queue = (struct drx_ifq_queue){
+		.ifindex = info.ifindex,
+		.index = info.index,
+		.ring = info.rx_ring,
+	};
 	if (own.flags & DEVRX_RECEIVER_F_EVENTS)
 		err = drx_watch_open(&watch, info.ifindex);
 	if (err) {
@@ -444,8 +449,10 @@ int devrx_receiver_close(struct devrx_receiver *rx, uint32_t flags)
 	if (!drx_receiver_alive(rx)) {
 		close_forked(rx);
 	} else {
+		drx_share_lock(rx);
 		if (!(flags & DEVRX_CLOSE_F_ABANDON))
 			drx_fences_poll(rx);
+		drx_share_unlock(rx);
 		if (drx_fragments_out(rx) && !(flags & DEVRX_CLOSE_F_ABANDON)) {
 			rx->has_cause = true;
 			return drx_fail(&rx->cause, -EBUSY, "fragments-out",
@@ -460,7 +467,7 @@ int devrx_receiver_close(struct devrx_receiver *rx, uint32_t flags)
 		rx->ops->exit(&rx->ring);
 		if (drx_is_recv(rx))
 			drx_recv_fini(&rx->recv);
-		else
+		else if (!rx->share)
 			drx_ifq_fini(&rx->ifq);
 	}
 	drx_events_fini(rx);
@@ -470,6 +477,8 @@ int devrx_receiver_close(struct devrx_receiver *rx, uint32_t flags)
 		drx_queue_unbind(rx->q);
 	if (rx->bound)
 		drx_memory_unbind(rx->mem);
+	if (rx->share)
+		drx_share_put(rx->share, drx_receiver_alive(rx));
 	drx_flow_fini(&rx->flow);
 	drx_recover_fini(rx);
 	drx_stage_fini(&rx->stage);

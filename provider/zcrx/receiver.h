@@ -15,6 +15,7 @@
  *	recover.c, spares.c	payload that the kernel could not place
  *	flow.c, rcvbuf.c	what the caller and the sockets may hold
  *	events.c, epoll.c	the NIC down, up, away; a program's epoll set
+ *	share.c		several receivers of one queue
  *	recv_open.c, recv.c	what is different on tier recv
  *	stage.c, upload.c, pipeline.c	... where the memory's provider has to write
  */
@@ -34,6 +35,7 @@
 #include "zcrx/pipeline.h"
 #include "zcrx/recover.h"
 #include "zcrx/recv.h"
+#include "zcrx/share.h"
 #include "zcrx/slots.h"
 #include "zcrx/stage.h"
 #include "zcrx/upload.h"
@@ -132,6 +134,7 @@ struct devrx_receiver {
 	uint16_t frag_flags[2]; /* of each fragment with data; its error, 0 */
 	bool slots_are_chunks; /* tier recv, and with staging */
 	struct drx_ifq ifq; /* all tiers but recv */
+	struct devrx_share *share; /* whose refill ring it is, or NULL */
 	struct drx_recv recv; /* tier recv */
 	struct drx_stage stage;
 	struct drx_upload upload;
@@ -177,6 +180,19 @@ int drx_receiver_forked(struct devrx_receiver *rx);
 static inline bool drx_is_recv(const struct devrx_receiver *rx)
 {
 	return rx->recv.ring;
+}
+
+/* Around whatever queues refill entries or calls the memory's provider. */
+static inline void drx_share_lock(struct devrx_receiver *rx)
+{
+	if (__builtin_expect(rx->share != NULL, 0))
+		drx_share_enter(rx);
+}
+
+static inline void drx_share_unlock(struct devrx_receiver *rx)
+{
+	if (__builtin_expect(rx->share != NULL, 0))
+		drx_share_leave(rx);
 }
 
 /* Where the fragment in @slot is, or was last. */

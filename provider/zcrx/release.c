@@ -143,15 +143,13 @@ release_each(struct devrx_receiver *rx, const struct devrx_fragment *frags,
 	return bad ? -ESTALE : 0;
 }
 
-int devrx_receiver_release(struct devrx_receiver *rx,
-			   const struct devrx_fragment *frags, unsigned int n)
+static inline int release(struct devrx_receiver *rx,
+			  const struct devrx_fragment *frags, unsigned int n)
 {
 	const struct devrx_fragment *end = frags + n;
 	uint64_t released = 0;
 	uint64_t bad = 0;
 
-	if (!drx_receiver_alive(rx))
-		return drx_receiver_forked(rx);
 	if (rx->slots_are_chunks)
 		return release_each(rx, frags, n);
 	drx_release_parked(rx);
@@ -186,4 +184,17 @@ int devrx_receiver_release(struct devrx_receiver *rx,
 	if (rx->starved.head != DRX_NONE && released)
 		drx_conns_unstarve(rx);
 	return bad ? -ESTALE : 0;
+}
+
+int devrx_receiver_release(struct devrx_receiver *rx,
+			   const struct devrx_fragment *frags, unsigned int n)
+{
+	int err;
+
+	if (!drx_receiver_alive(rx))
+		return drx_receiver_forked(rx);
+	drx_share_lock(rx);
+	err = release(rx, frags, n);
+	drx_share_unlock(rx);
+	return err;
 }

@@ -257,7 +257,9 @@ static int enter(struct devrx_receiver *rx, int64_t deadline)
 		limit = &ts;
 	}
 	rx->stats.enters++;
+	drx_share_unlock(rx);
 	err = rx->ops->enter(&rx->ring, deadline && !late, limit);
+	drx_share_lock(rx);
 	/* Busy: completions overflowed and must be taken first, which the
 	 * caller does next in any case. */
 	if (err == -EBUSY || err == -EAGAIN)
@@ -281,11 +283,14 @@ static int64_t nap_end(int64_t deadline, int64_t *nap)
  * Only a fence can let things go on, so the kernel has nothing to wait for; and
  * while completions cannot be taken it would not even wait. 0, -ETIME, -EINTR.
  */
-static int sleep_until(int64_t end)
+static int sleep_until(struct devrx_receiver *rx, int64_t end)
 {
 	const struct timespec ts = { end / DRX_NS_PER_S, end % DRX_NS_PER_S };
-	int err = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+	int err;
 
+	drx_share_unlock(rx);
+	err = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
+	drx_share_lock(rx);
 	return err ? -err : -ETIME;
 }
 
@@ -347,7 +352,7 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 			end = 0; /* unless something comes at once */
 		orphans = false;
 		if (stuck) {
-			err = end ? sleep_until(end) : 0;
+			err = end ? sleep_until(rx, end) : 0;
 			if (drx_events_wanted(rx)) {
 				drx_events_arm(rx);
 				(void)enter(rx, 0);
@@ -386,19 +391,21 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 int devrx_receiver_wait(struct devrx_receiver *rx, struct devrx_fragment *frags,
 			unsigned int n, int64_t timeout_ns)
 {
-	unsigned int got;
+	unsigned int nr;
+	int got;
 
 	if (!drx_receiver_alive(rx))
 		return drx_receiver_forked(rx);
 	if (!n)
 		return -EINVAL;
 	rx->stats.waits++;
-	got = rx->fences.nr + rx->fences.nr_lost;
-	if (__builtin_expect(got != 0, 0))
-		got = look_at_fences(rx, frags, n);
-	if (!got)
-		got = collect(rx, frags, n, false);
-	if (got)
-		return (int)got;
-	return wait_slow(rx, frags, n, timeout_ns);
+	drx_share_lock(rx);
+	nr = rx->fences.nr + rx->fences.nr_lost;
+	if (__builtin_expect(nr != 0, 0))
+		nr = look_at_fences(rx, frags, n);
+	if (!nr)
+		nr = collect(rx, frags, n, false);
+	got = nr ? (int)nr : wait_slow(rx, frags, n, timeout_ns);
+	drx_share_unlock(rx);
+	return got;
 }

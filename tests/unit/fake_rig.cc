@@ -167,7 +167,7 @@ Rig::~Rig()
 
 int Rig::open()
 {
-	const struct drx_ifq_queue queue = { 3, 1, ring };
+	const struct drx_ifq_queue queue = { 3, 1, ring, nullptr };
 
 	fake.make_current();
 	return drx_receiver_open(&rx, mem, nullptr,

@@ -205,6 +205,8 @@ int FakeRing::register_ifq(struct drx_zcrx_ifq_reg *arg, unsigned int nr_args)
 		reinterpret_cast<struct drx_region_desc *>(arg->region_ptr);
 	int err;
 
+	if (arg->flags & DRX_ZCRX_REG_IMPORT)
+		return import_registration(arg);
 	registrations++;
 	tries_ns.push_back(now_ns());
 	reg = *arg;
@@ -286,11 +288,52 @@ int FakeRing::register_ifq(struct drx_zcrx_ifq_reg *arg, unsigned int nr_args)
 	return 0;
 }
 
+/* zcrx_export() */
+int FakeRing::export_registration(struct drx_zcrx_ctrl *arg) const
+{
+	const auto *words = reinterpret_cast<const uint32_t *>(&arg->u);
+
+	for (size_t i = 0; i < sizeof(arg->u) / sizeof(*words); i++)
+		if (words[i])
+			return -EINVAL;
+	if (export_error)
+		return export_error;
+	arg->u.zc_export.zcrx_fd = static_cast<uint32_t>(
+		::open("/dev/null", O_RDONLY | O_CLOEXEC));
+	return 0;
+}
+
+/* import_zcrx(): nothing but a descriptor, and where the ring is set up alike. */
+int FakeRing::import_registration(struct drx_zcrx_ifq_reg *arg)
+{
+	struct drx_zcrx_ifq_reg only = {};
+
+	only.if_idx = arg->if_idx;
+	only.flags = DRX_ZCRX_REG_IMPORT;
+	if (memcmp(&only, arg, sizeof(only)) || registered ||
+	    !(params.flags & IORING_SETUP_DEFER_TASKRUN))
+		return -EINVAL;
+	if (!reg_errors.empty()) {
+		const int err = reg_errors.front();
+
+		reg_errors.pop_front();
+		if (err)
+			return err;
+	}
+	if (fcntl(static_cast<int>(arg->if_idx), F_GETFD) < 0)
+		return -EBADF;
+	arg->zcrx_id = zcrx_id;
+	imports++;
+	return 0;
+}
+
 /* zcrx_flush_rq(): the entries go to the area's free list. */
 int FakeRing::ctrl(struct drx_zcrx_ctrl *arg, unsigned int nr_args)
 {
 	if (nr_args || arg->zcrx_id != zcrx_id || arg->resv[0] || arg->resv[1])
 		return -EINVAL;
+	if (arg->op == DRX_ZCRX_CTRL_EXPORT)
+		return export_registration(arg);
 	if (arg->op != DRX_ZCRX_CTRL_FLUSH_RQ)
 		return -EOPNOTSUPP;
 	flushes++;

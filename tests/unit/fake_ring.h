@@ -97,6 +97,7 @@ class FakeRing
 	std::function<void(struct drx_zcrx_ifq_reg &)> reg_answer;
 	std::deque<int> enter_errors; /* before anything is submitted; 0: none */
 	int flush_error = 0;
+	int export_error = 0;
 	std::function<void()> on_enter; /* before anything else */
 	bool idle_nic = false; /* never looks at the refill ring */
 	int drain_end =
@@ -118,6 +119,7 @@ class FakeRing
 	unsigned int registrations = 0;
 	unsigned int enters = 0;
 	unsigned int flushes = 0;
+	unsigned int imports = 0;
 	unsigned int exits = 0;
 	unsigned int cancels = 0;
 	unsigned int receives = 0;
@@ -199,6 +201,8 @@ class FakeRing
 	int register_ifq(struct drx_zcrx_ifq_reg *arg, unsigned int nr_args);
 	int map_area();
 	int ctrl(struct drx_zcrx_ctrl *arg, unsigned int nr_args);
+	int export_registration(struct drx_zcrx_ctrl *arg) const;
+	int import_registration(struct drx_zcrx_ifq_reg *arg);
 
 	unsigned int submit(std::vector<Request> &to);
 	void handle(const Request &request);

@@ -643,7 +643,8 @@ TEST(Open, KeepsNvidiaMemoryAwayFromWhatIsNoPciDevice)
 		int err;
 	} cases[] = { { "cuda", "nic-not-pci", -EOPNOTSUPP },
 		      { "fake", "", 0 } };
-	const struct drx_ifq_queue queue = { if_nametoindex("lo"), 0, 0 };
+	const struct drx_ifq_queue queue = { if_nametoindex("lo"), 0, 0,
+					     nullptr };
 	const devrx_features features = fake_features();
 
 	for (const auto &c : cases)
