@@ -536,7 +536,10 @@ DEVRX_API int devrx_receiver_wait(struct devrx_receiver *rx,
  * each time the descriptor is readable. It is cleared in the calls that return
  * no fragments: do not read from it, write to it or close it. It may be readable
  * without a fragment, and it says nothing about fences, which nobody signals:
- * while some are pending sleep no longer than you can let the chunks wait.
+ * while some are pending sleep no longer than you can let the chunks wait. And there
+ * is an end that the kernel signals to nobody: a reset that arrives together with
+ * the bytes before it. devrx_receiver_wait() looks for those about once a second, if
+ * it is called: so sleep for some seconds at most, then call it.
  *
  * It is an eventfd, made by the first call, and belongs to the receiver; later
  * calls return the same. (The ring's own descriptor is of no use: with

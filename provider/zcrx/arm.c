@@ -78,6 +78,8 @@ void drx_conn_ended(struct devrx_receiver *rx, struct drx_conn *conn, int res)
 		drx_conn_end(rx, conn, -EPROTO);
 	} else if (drx_flow_ended(rx, conn, res)) {
 		/* cancelled to be paused, and it is */
+	} else if (conn->nudged && res == -ECANCELED) {
+		drx_conn_enter(rx, conn, DRX_CONN_TO_ARM);
 	} else if (res == -ENOSPC) {
 		rx->stats.overflows++;
 		drx_conn_enter(rx, conn, DRX_CONN_TO_ARM);
@@ -119,6 +121,7 @@ static void prep(const struct devrx_receiver *rx, struct drx_conn *conn,
 		 struct io_uring_sqe *sqe)
 {
 	conn->orphaned = false;
+	conn->nudged = false;
 	conn->steals = conn->backlog;
 	conn->stolen = 0;
 	if (drx_is_recv(rx)) {

@@ -19,6 +19,7 @@
 #include "nic/nic.h"
 #include "util/cause.h"
 #include "util/opts.h"
+#include "zcrx/clock.h"
 #include "zcrx/explain.h"
 
 #define FLAGS                                                                  \
@@ -228,6 +229,7 @@ int drx_receiver_open_tier(struct devrx_receiver **ret,
 	rx->area_len = area.reg.len;
 	rx->free_conn = DRX_NONE;
 	rx->wake_fd = -1;
+	rx->hangups.nap_ns = DRX_NS_PER_S;
 	drx_conn_list_init(&rx->to_arm);
 	drx_conn_list_init(&rx->starved);
 	drx_conn_list_init(&rx->paused);

@@ -15,6 +15,7 @@
  *	recover.c, spares.c	payload that the kernel could not place
  *	flow.c, rcvbuf.c	what the caller and the sockets may hold
  *	events.c, epoll.c	the NIC down, up, away; a program's epoll set
+ *	hangup.c	ends that the kernel does not tell of
  *	share.c		several receivers of one queue
  *	recv_open.c, recv.c	what is different on tier recv
  *	stage.c, upload.c, pipeline.c	... where the memory's provider has to write
@@ -31,6 +32,7 @@
 #include "zcrx/events.h"
 #include "zcrx/fences.h"
 #include "zcrx/flow.h"
+#include "zcrx/hangup.h"
 #include "zcrx/ifq.h"
 #include "zcrx/pipeline.h"
 #include "zcrx/recover.h"
@@ -69,6 +71,7 @@ enum drx_conn_state {
  * @pausing: with ARMED, its receive is being cancelled (flow.c)
  * @orphaned: with ARMED, its receive is being cancelled, the NIC having gone
  * @lost: bytes of it are, so what comes behind them is dropped (pipeline.c)
+ * @nudged: with ARMED, its receive is being cancelled, to be armed again (hangup.c)
  * @steals: it is armed, or was last, so that what comes goes to the backlog
  * @rcvbuf: what its socket may hold, in units of 64 KiB (rcvbuf.c)
  * @stolen: bytes that came so
@@ -88,6 +91,7 @@ struct drx_conn {
 	bool pausing : 1;
 	bool orphaned : 1;
 	bool lost : 1;
+	bool nudged : 1;
 	uint8_t empty_rounds;
 	bool steals;
 	uint16_t rcvbuf;
@@ -143,6 +147,7 @@ struct devrx_receiver {
 	struct drx_recover recover;
 	struct drx_flow flow; /* tiers zcrx-device and zcrx-host */
 	struct drx_events events;
+	struct drx_hangups hangups;
 	struct devrx_receiver_stats stats;
 
 	/* When a connection begins or ends. */

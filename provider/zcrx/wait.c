@@ -117,6 +117,7 @@ reap_other(struct devrx_receiver *rx, const struct io_uring_cqe *cqe, bool wide)
 		if (cqe->user_data & DRX_UD_STEAL) {
 			drx_flow_cancelled(rx, cqe->user_data, cqe->res);
 			drx_events_cancelled(rx, cqe->user_data, cqe->res);
+			drx_hangups_cancelled(rx, cqe->user_data, cqe->res);
 		} else {
 			drx_events_reap(rx, cqe->user_data, cqe->res);
 		}
@@ -236,15 +237,16 @@ static unsigned int look_at_fences(struct devrx_receiver *rx,
 
 /*
  * Enter the kernel once, for at most until @deadline (negative: no limit, 0:
- * without waiting). 0, or -ETIME, -EINTR, or what the kernel says. The kernel
+ * without waiting), or where there are connections until it is time to look at
+ * them. 0, or -ETIME, -EINTR, or what the kernel says. The kernel
  * works only when entered, so a deadline that has passed is no reason not to:
  * a caller with a tiny timeout would never get anything.
  */
 static int enter(struct devrx_receiver *rx, int64_t deadline)
 {
 	struct __kernel_timespec ts, *limit = NULL;
+	int64_t left = INT64_MAX;
 	bool late = false;
-	int64_t left;
 	int err;
 
 	if (deadline > 0) {
@@ -252,6 +254,12 @@ static int enter(struct devrx_receiver *rx, int64_t deadline)
 		late = left <= 0;
 		if (late)
 			left = 0;
+	}
+	rx->hangups.napping =
+		rx->stats.connections && left > rx->hangups.nap_ns;
+	if (rx->hangups.napping)
+		left = rx->hangups.nap_ns;
+	if (left != INT64_MAX) {
 		ts.tv_sec = left / DRX_NS_PER_S;
 		ts.tv_nsec = left % DRX_NS_PER_S;
 		limit = &ts;
@@ -376,7 +384,10 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 			return drx_flow_tell(rx);
 		if (orphans && !err && drx_events_end_orphans(rx))
 			continue;
-		if (err == -ETIME && end != deadline)
+		if ((err == -ETIME || (!err && !timeout_ns)) &&
+		    drx_hangups_look(rx))
+			continue;
+		if (err == -ETIME && (end != deadline || rx->hangups.napping))
 			continue; /* a nap is over, not the wait */
 		if (!err && !timeout_ns && rx->wake_fd >= 0 &&
 		    drx_wake_unfinished(rx))

@@ -170,10 +170,14 @@ int Rig::open()
 	const struct drx_ifq_queue queue = { 3, 1, ring, nullptr };
 
 	fake.make_current();
-	return drx_receiver_open(&rx, mem, nullptr,
-				 opts.tier == DEVRX_TIER_ZCRX_COPY ? nullptr :
-								     &queue,
-				 &opts, &features, &FakeRing::ops);
+	const int err = drx_receiver_open(
+		&rx, mem, nullptr,
+		opts.tier == DEVRX_TIER_ZCRX_COPY ? nullptr : &queue, &opts,
+		&features, &FakeRing::ops);
+
+	if (!err)
+		rx->hangups.nap_ns = INT64_MAX; /* no time passes */
+	return err;
 }
 
 void Rig::must_open()
