@@ -48,9 +48,9 @@
  *
  * Holding fragments: on tier zcrx-device, and on zcrx-host where the memory is the
  * area, an area that has no free chunk makes the NIC drop packets, and TCP then
- * waits for seconds. With DEVRX_RECEIVER_F_FLOW_CONTROL, before that, connections
- * of which you hold much are paused: nothing more of them comes, TCP's window
- * closes, and they go on when enough was released. One that holds more than its share is paused alone, the others go on;
+ * waits for seconds. So before that, connections of which you hold much are paused:
+ * nothing more of them comes, TCP's window closes, and they go on when enough was
+ * released. One that holds more than its share is paused alone, the others go on;
  * and if fragments of all of them, or of some that have ended, fill the area up to
  * the last mark, all are paused. devrx_receiver_wait() says -ENOBUFS once for each
  * time (cause "held-by-caller").
@@ -136,12 +136,9 @@ enum devrx_tier {
 /* Ask for IORING_SETUP_CQE_MIXED (Linux 6.18) instead of CQE32: half the
  * completion memory for anything that is not data. */
 #define DEVRX_RECEIVER_F_CQE_MIXED (1u << 0)
-/* Pause connections before the area is empty, and limit receive buffers: see
- * "Holding fragments" above. It takes a smaller completion queue by default (see
- * cq_entries), so receives are armed again more often, and then Linux 7.3 was seen to
- * miss a reset that came together with data (once in some ten thousand connections):
- * such a connection stays open until it is removed. */
-#define DEVRX_RECEIVER_F_FLOW_CONTROL (1u << 1)
+/* Never pause a connection, and leave its receive buffer alone: see "Holding
+ * fragments" above. */
+#define DEVRX_RECEIVER_F_NO_FLOW_CONTROL (1u << 1)
 /* chunk_len is the most: where kernel, NIC or memory refuse it, half of it is
  * tried, and so on down to the page size. On tier best a tier's page-sized chunks
  * are better than a lower tier. What was got, and what was said to each length
@@ -168,9 +165,9 @@ enum devrx_tier {
  *      at most 1048576; never more than there are chunks on tier recv and where
  *      the provider writes)
  * @cq_entries: data completions that fit in the queue, at most 32768; 0 for 4096,
- *      or with DEVRX_RECEIVER_F_FLOW_CONTROL for an eighth of the chunks if that
- *      is less, but at least 64; a small one costs re-arming (see overflows in
- *      struct devrx_receiver_stats), never data
+ *      or where fragments may be held up (see "Holding fragments") for an eighth
+ *      of the chunks if that is less, but at least 64; a small one costs
+ *      re-arming (see overflows in struct devrx_receiver_stats), never data
  * @bind_timeout_ms: how long to wait for a queue that still belongs to a
  *      receiver being torn down, 0 for 2000
  * @flags: DEVRX_RECEIVER_F_*; unknown bits are refused, on tier recv CQE_MIXED,
@@ -538,8 +535,9 @@ DEVRX_API int devrx_receiver_wait(struct devrx_receiver *rx,
  * without a fragment, and it says nothing about fences, which nobody signals:
  * while some are pending sleep no longer than you can let the chunks wait. And there
  * is an end that the kernel signals to nobody: a reset that arrives together with
- * the bytes before it. devrx_receiver_wait() looks for those about once a second, if
- * it is called: so sleep for some seconds at most, then call it.
+ * the bytes before it. devrx_receiver_wait() looks for those about once a second, at
+ * a thousand connections each time, when nothing else comes: so sleep for some
+ * seconds at most, then call it.
  *
  * It is an eventfd, made by the first call, and belongs to the receiver; later
  * calls return the same. (The ring's own descriptor is of no use: with

@@ -5,9 +5,10 @@
  * A receive that is woken for data and a reset at once takes the data, goes back
  * to waiting, and is not woken again: only for an orderly end does it look whether
  * that was all (linux/io_uring/zcrx.c, io_zcrx_tcp_recvmsg(); io_poll_check_events()
- * in poll.c asks nobody again). So when nothing has come for a while, poll() is
- * asked about the sockets, and the receive of one that is hung up is cancelled: the
- * next one says what the end is.
+ * in poll.c asks nobody again). So when nothing has come for a while, and now and
+ * then where others keep the receiver busy, poll() is asked about the sockets, and
+ * the receive of one that is hung up is cancelled: the next one says what the end
+ * is.
  */
 #include <errno.h>
 #include <poll.h>
@@ -64,7 +65,9 @@ bool drx_hangups_look(struct devrx_receiver *rx)
 		if (poll(fds, n, 0) <= 0)
 			continue;
 		for (i = 0; i < n; i++) {
-			if (!(fds[i].revents & (POLLHUP | POLLERR)) ||
+			/* POLLERR may be no more than an error queue that
+			 * nobody reads. */
+			if (!(fds[i].revents & POLLHUP) ||
 			    drx_conn_cancel(rx, conns[i]))
 				continue;
 			conns[i]->nudged = true;

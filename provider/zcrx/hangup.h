@@ -22,7 +22,10 @@ struct drx_hangups {
 	bool napping;
 };
 
-/* Nothing came: true where receives were cancelled, so that something will. */
+/* A busy receiver asks at each so manieth visit to the kernel whether it is time. */
+#define DRX_HANGUP_VISITS 1024u
+
+/* If it is time to: true where receives were cancelled, so that something comes. */
 bool drx_hangups_look(struct devrx_receiver *rx);
 /* A cancellation, of @user_data with DRX_UD_CANCEL, was answered with @res. */
 void drx_hangups_cancelled(struct devrx_receiver *rx, uint64_t user_data,

@@ -23,7 +23,7 @@
 #include "zcrx/explain.h"
 
 #define FLAGS                                                                  \
-	(DEVRX_RECEIVER_F_CQE_MIXED | DEVRX_RECEIVER_F_FLOW_CONTROL |          \
+	(DEVRX_RECEIVER_F_CQE_MIXED | DEVRX_RECEIVER_F_NO_FLOW_CONTROL |       \
 	 DEVRX_RECEIVER_F_CHUNK_AT_MOST | DEVRX_RECEIVER_F_EVENTS)
 #define SQ_ENTRIES 256u
 #define CQ_ENTRIES_DEFAULT 4096u
@@ -275,7 +275,7 @@ int drx_receiver_open_tier(struct devrx_receiver **ret,
 	}
 	/* With staging no fragment holds a chunk of the area. */
 	if (queue && !queue->share && !rx->slots_are_chunks &&
-	    opts->flags & DEVRX_RECEIVER_F_FLOW_CONTROL) {
+	    !(opts->flags & DEVRX_RECEIVER_F_NO_FLOW_CONTROL)) {
 		err = drx_flow_init(rx, queue->ring);
 		if (err) {
 			err = drx_fail_os(opts->cause, err, "allocating");

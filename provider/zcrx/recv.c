@@ -68,6 +68,15 @@ static inline unsigned int deliver(struct devrx_receiver *rx,
 	return 1;
 }
 
+/* A completion of what is no receive. */
+static void reap_ours(struct devrx_receiver *rx, const struct io_uring_cqe *cqe)
+{
+	if (cqe->user_data & DRX_UD_STEAL)
+		drx_hangups_cancelled(rx, cqe->user_data, cqe->res);
+	else
+		drx_events_reap(rx, cqe->user_data, cqe->res);
+}
+
 /* The end of a receive, data that nobody waits for, or nonsense. */
 static __attribute__((noinline, cold)) void
 reap_other(struct devrx_receiver *rx, struct drx_conn *conn,
@@ -77,7 +86,7 @@ reap_other(struct devrx_receiver *rx, struct drx_conn *conn,
 	const uint32_t bid = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
 
 	if (cqe->user_data & DRX_UD_IGNORE)
-		drx_events_reap(rx, cqe->user_data, cqe->res);
+		reap_ours(rx, cqe);
 	if (cqe->flags & IORING_CQE_F_BUFFER && bid < recv->nr)
 		drx_recv_put(recv, bid);
 	/* Not armed: its end was told before, and is on a list already. */

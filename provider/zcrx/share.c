@@ -164,7 +164,7 @@ int devrx_share_open(struct devrx_receiver **ret, struct devrx_share *share,
 				"chunks of %" PRIu32 " bytes were asked for, "
 				"and the share's have %" PRIu32,
 				own.chunk_len, share->ifq.chunk_len);
-	if (own.flags & ~share->flags)
+	if (own.flags & ~(share->flags | DEVRX_RECEIVER_F_NO_FLOW_CONTROL))
 		return drx_fail(own.cause, -EINVAL, "opts-invalid", NULL,
 				"flags %#" PRIx32 " were asked for, and the "
 				"first receiver's ring has %#" PRIx32,

@@ -346,6 +346,9 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 			return nothing_but_events(rx, frags, n, -ENOTCONN);
 		if (drx_flow_due(rx))
 			drx_flow_look(rx);
+		if (__builtin_expect(rx->stats.enters % DRX_HANGUP_VISITS == 0,
+				     0))
+			(void)drx_hangups_look(rx);
 		stuck = !rx->slots.nr_free ||
 			(rx->stats.connections &&
 			 rx->nr_starved + rx->flow.nr_paused ==

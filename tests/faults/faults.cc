@@ -211,11 +211,8 @@ static std::string small_area(Rig &rig)
 
 static std::string user_holds_all(Rig &rig)
 {
-	devrx_receiver_opts opts = DEVRX_RECEIVER_OPTS_INIT;
-	std::string error;
+	std::string error = rig.open(2 * MiB);
 
-	opts.flags = DEVRX_RECEIVER_F_FLOW_CONTROL;
-	error = rig.open(2 * MiB, opts);
 	if (error.empty())
 		error = rig.start();
 	if (error.empty())

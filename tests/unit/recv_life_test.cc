@@ -234,6 +234,30 @@ TEST_P(Life, Fork)
 	EXPECT_EQ(rig.conns[0].got, 100000u);
 }
 
+/* A receive that is made anew because its socket is hung up, while the kernel is
+ * about to end it by itself: one end, whichever comes first. */
+TEST_P(Life, HungUp)
+{
+	Rig rig(memory(16 * 4096));
+
+	RECV_OPEN(rig);
+	for (int i = 0; i < 200; i++) {
+		const Kind kind = i % 2 ? Kind::Tcp : Kind::Unix;
+		const int conn = rig.connect(kind);
+
+		ASSERT_EQ(rig.wait(nullptr, 64, 0), 0);
+		rig.send(conn, 100);
+		if (i % 3)
+			rig.reset(conn);
+		else
+			rig.finish(conn);
+		rig.rx->hangups.next_ns = 0;
+		(void)drx_hangups_look(rig.rx);
+		rig.drain();
+		EXPECT_TRUE(rig.conns[size_t(conn)].ended) << i;
+	}
+}
+
 TEST(RecvAdd, RefusesOtherSockets)
 {
 	Rig rig(host_memory(1 << 20));

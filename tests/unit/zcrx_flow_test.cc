@@ -82,7 +82,6 @@ class Flow : public testing::Test
 	explicit Flow(const struct devrx_provider *provider = &fake_provider)
 	    : rig(true, 64 * 4096, 1, provider)
 	{
-		rig.opts.flags = DEVRX_RECEIVER_F_FLOW_CONTROL;
 	}
 
 	Rig rig;
@@ -163,9 +162,9 @@ TEST_F(Flow, WhatWasOnItsWayIsDelivered)
 /* Without flow control the caller may have the whole area. */
 TEST_F(Flow, SwitchedOff)
 {
-	rig.opts.flags = 0;
+	rig.opts.flags = DEVRX_RECEIVER_F_NO_FLOW_CONTROL;
 	open();
-	EXPECT_EQ(rig.info().flags, 0u);
+	EXPECT_EQ(rig.info().flags, DEVRX_RECEIVER_F_NO_FLOW_CONTROL);
 	const int fd = rig.added();
 
 	hold(fd, 64, &held);
@@ -516,7 +515,6 @@ class FlowBuffers : public testing::Test
 			EXPECT_GE(fd, 0);
 		}
 		before = get(fds[0], SO_RCVBUF);
-		rig.opts.flags = DEVRX_RECEIVER_F_FLOW_CONTROL;
 	}
 
 	~FlowBuffers() override
@@ -581,7 +579,7 @@ TEST_F(FlowBuffers, StayAsTheUserSetThem)
 
 TEST_F(FlowBuffers, AreLeftAloneWithoutFlowControl)
 {
-	rig.opts.flags = 0;
+	rig.opts.flags = DEVRX_RECEIVER_F_NO_FLOW_CONTROL;
 	rig.must_open();
 	EXPECT_EQ(devrx_receiver_add(rig.rx, fds[0], 1), 0);
 	EXPECT_EQ(get(fds[0], SO_RCVBUF), before);

@@ -149,6 +149,21 @@ TEST_P(Hangup, IsFoundAmongMany)
 	EXPECT_EQ(rig.rx->conns[0].nudged, true);
 }
 
+/* Where others keep the receiver busy, it is looked for all the same. */
+TEST_P(Hangup, IsFoundBesideOthers)
+{
+	const int busy = rig.added();
+	std::vector<devrx_fragment> frags;
+
+	after_cancel([&] { rig.fake.inject(fd, -ECONNRESET); });
+	for (unsigned int i = 0; i < 2 * DRX_HANGUP_VISITS; i++) {
+		rig.fake.send(busy, 100);
+		ASSERT_GT(rig.wait(&frags, 8, GetParam()), 0);
+		EXPECT_EQ(rig.release(frags), 0);
+	}
+	EXPECT_EQ(rig.streams[fd].error, -ECONNRESET);
+}
+
 /* A program that removes it meanwhile gets what a removal gives. */
 TEST_P(Hangup, IsRemovedMeanwhile)
 {

@@ -36,8 +36,7 @@ class Model : public testing::TestWithParam<uint64_t>
 		rig.fake.area_token = pick(4) << DRX_ZCRX_AREA_SHIFT;
 		rig.fake.cqe_has_token = pick(2);
 		rig.opts.cq_entries = 1u << pick(8);
-		rig.opts.flags = (pick(2) ? DEVRX_RECEIVER_F_CQE_MIXED : 0) |
-				 (pick(2) ? DEVRX_RECEIVER_F_FLOW_CONTROL : 0);
+		rig.opts.flags = pick(2) ? DEVRX_RECEIVER_F_CQE_MIXED : 0;
 		rig.opts.chunk_len = 4096u << pick(3);
 		rig.opts.max_fragments =
 			pick(3) ? 0 : 200 + static_cast<uint32_t>(pick(200));
@@ -446,7 +445,9 @@ TEST_P(Threads, AKernelThatNeverSleeps)
 	rig.fake.piece_min = 200;
 	rig.fake.piece_max = 1448;
 	rig.opts.cq_entries = 64;
-	rig.opts.flags = GetParam() ? DEVRX_RECEIVER_F_CQE_MIXED : 0;
+	/* What it holds is no reason to stop. */
+	rig.opts.flags = DEVRX_RECEIVER_F_NO_FLOW_CONTROL |
+			 (GetParam() ? DEVRX_RECEIVER_F_CQE_MIXED : 0);
 	rig.features.flags &= ~DEVRX_FEATURE_FLUSH; /* a second consumer */
 	rig.must_open();
 	for (int i = 0; i < 8; i++) {

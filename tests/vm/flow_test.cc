@@ -68,7 +68,7 @@ Counts count()
 class Flow : public testing::Test
 {
       protected:
-	void open(uint64_t len, uint32_t flags = DEVRX_RECEIVER_F_FLOW_CONTROL)
+	void open(uint64_t len, uint32_t flags = 0)
 	{
 		devrx_receiver_opts opts = DEVRX_RECEIVER_OPTS_INIT;
 
@@ -205,7 +205,8 @@ TEST_F(Flow, AHeldAreaDropsNothing)
 /* What it is for: the same without it. */
 TEST_F(Flow, AHeldAreaWithoutFlowControl)
 {
-	ASSERT_NO_FATAL_FAILURE(open(8 * MiB, 0));
+	ASSERT_NO_FATAL_FAILURE(
+		open(8 * MiB, DEVRX_RECEIVER_F_NO_FLOW_CONTROL));
 	ASSERT_NO_FATAL_FAILURE(start(1, 16 * MiB));
 	const double resumed = hold_all();
 
