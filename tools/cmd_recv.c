@@ -162,8 +162,13 @@ static int setup(struct recv_run *run)
 					     opts->connections);
 		rc = listen_start(run->listen_fd, run->endpoint, &cause);
 	}
-	if (rc)
+	if (rc) {
 		recv_fail(run, EXIT_ENVIRONMENT, -1, rc, &cause);
+		return rc;
+	}
+	rc = recv_metrics_write(run, &cause);
+	if (rc)
+		recv_fail(run, EXIT_OUTPUT, -1, rc, &cause);
 	return rc;
 }
 
@@ -193,8 +198,10 @@ static void close_crc32c(struct recv_run *run)
 static void teardown(struct recv_run *run)
 {
 	run->stats.size = sizeof(run->stats);
-	if (run->receiver)
+	if (run->receiver) {
 		(void)devrx_receiver_stats(run->receiver, &run->stats);
+		recv_metrics_tick(run, INT64_MAX); /* the last word */
+	}
 	if (run->listen_fd >= 0)
 		close(run->listen_fd);
 	close_crc32c(run);

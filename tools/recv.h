@@ -2,7 +2,7 @@
 /*
  * One run of "devrx recv", shared by its files: recv_args.c reads the options;
  * cmd_recv.c builds everything up and takes it down; recv_loop.c accepts and
- * receives; recv_report.c says what happened.
+ * receives; recv_report.c says what happened, recv_metrics.c what goes on.
  */
 #ifndef DEVRX_TOOLS_RECV_H
 #define DEVRX_TOOLS_RECV_H
@@ -36,6 +36,7 @@ struct recv_opts {
 	unsigned int connections;
 	unsigned int timeout; /* seconds, 0 for none */
 	struct sink_opts sink;
+	const char *metrics; /* a file, or NULL */
 	bool crc32c;
 	bool json;
 	bool quiet;
@@ -82,6 +83,8 @@ struct recv_run {
 	int64_t end_ns; /* last fragment */
 	int64_t progress_ns; /* when the progress line was last written */
 	bool progress_shown;
+	int64_t metrics_ns; /* ... and the metrics */
+	bool metrics_failed;
 	struct recv_failure *failures;
 	unsigned int nr_failures;
 	int exit_code;
@@ -105,6 +108,11 @@ int recv_signal(void);
 
 /* Accept and receive until all connections have ended, or something stops. */
 void recv_loop(struct recv_run *run);
+
+/* --metrics: write the file; 0, or a negative errno with the cause. */
+int recv_metrics_write(struct recv_run *run, struct devrx_cause *cause);
+/* The same when it is time to. */
+void recv_metrics_tick(struct recv_run *run, int64_t now);
 
 void recv_print_ready(const struct recv_run *run);
 void recv_print_progress(struct recv_run *run, int64_t now);

@@ -39,6 +39,9 @@ const char recv_help[] =
 	"  --out FILE          write the bytes to FILE (FILE.0, FILE.1, ... "
 	"for\n"
 	"                      more than one connection)\n"
+	"  --metrics FILE      keep the counters there as Prometheus text, "
+	"anew\n"
+	"                      each second\n"
 	"  --timeout SECONDS   give up when nothing comes for so long\n"
 	"  --cqe-mixed         smaller completion entries (Linux 6.18)\n"
 	"  --cq-entries N      completion queue of N entries (default 4096)\n"
@@ -62,6 +65,7 @@ enum {
 	OPT_CRC32C,
 	OPT_VERIFY,
 	OPT_OUT,
+	OPT_METRICS,
 	OPT_TIMEOUT,
 	OPT_CQE_MIXED,
 	OPT_CQ_ENTRIES,
@@ -84,6 +88,7 @@ static const struct option options[] = {
 	{ "crc32c", no_argument, NULL, OPT_CRC32C },
 	{ "verify", required_argument, NULL, OPT_VERIFY },
 	{ "out", required_argument, NULL, OPT_OUT },
+	{ "metrics", required_argument, NULL, OPT_METRICS },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "cqe-mixed", no_argument, NULL, OPT_CQE_MIXED },
 	{ "cq-entries", required_argument, NULL, OPT_CQ_ENTRIES },
@@ -133,6 +138,9 @@ static void parse_word(int c, struct recv_opts *opts)
 		break;
 	case OPT_OUT:
 		opts->sink.out = optarg;
+		break;
+	case OPT_METRICS:
+		opts->metrics = optarg;
 		break;
 	case OPT_CQE_MIXED:
 		opts->receiver_flags |= DEVRX_RECEIVER_F_CQE_MIXED;

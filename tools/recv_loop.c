@@ -363,5 +363,6 @@ void recv_loop(struct recv_run *run)
 		if (timed_out(run, last_ns, now))
 			return;
 		recv_print_progress(run, now);
+		recv_metrics_tick(run, now);
 	}
 }

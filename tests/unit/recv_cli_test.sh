@@ -98,6 +98,47 @@ result file "$(
 	cmp "$tmp/file" "$tmp/copy" 2>&1
 )"
 
+# Prometheus' text format, strictly: HELP and TYPE once before a name's samples, each
+# series once, and values that are numbers.
+metrics_wrong() {
+	awk '
+	/^# HELP devrx_[a-z_]+ [A-Z].*\.$/ { help[$3]++; next }
+	/^# TYPE devrx_[a-z_]+ (counter|gauge)$/ {
+		if (help[$3] != 1 || type[$3] != "") print "TYPE of " $3
+		type[$3] = $4
+		if (($4 == "counter") != ($3 ~ /_total$/)) print $3 " is a " $4
+		next
+	}
+	{
+		name = $0; sub(/{.*/, "", name)
+		series = $0; sub(/ [^ ]*$/, "", series)
+		if (series !~ /^devrx_[a-z_]+{([a-z_]+="([^"\\]|\\.)*",?)+}$/) print "series: " $0
+		if (seen[series]++) print "twice: " series
+		if (type[name] == "") print "no TYPE before " $0
+		if ($NF !~ /^[0-9]+(\.[0-9]+)?$/) print "value: " $0
+	}
+	END { for (n in help) if (type[n] == "") print "no TYPE of " n; if (NR < 30) print NR " lines" }
+	' "$1"
+}
+
+# metric FILE NAME-AND-LABELS: its value
+metric() {
+	awk -v want="$2" '{ series = $0; sub(/ [^ ]*$/, "", series) } index(series, want) == 1 { print $NF }' "$1"
+}
+
+send=(--pattern 7 --bytes 3M --connections 2)
+receive --connections 2 --metrics "$tmp/devrx.prom" --quiet
+result metrics "$(
+	[[ $rc == 0 ]] || echo "exit code $rc"
+	metrics_wrong "$tmp/devrx.prom"
+	[[ $(metric "$tmp/devrx.prom" 'devrx_received_bytes_total{listen="127.0.0.1:') == 0$'\n'6291456 ]] ||
+		metric "$tmp/devrx.prom" devrx_received_bytes_total
+	[[ $(metric "$tmp/devrx.prom" devrx_connections_total) == 2 ]] || echo connections
+	[[ $(metric "$tmp/devrx.prom" 'devrx_connections{') == 0 ]] || echo "connections are open"
+	grep -q '^devrx_info{.*tier="recv",memory="host",placement="host",nic="",queue=""} 1$' "$tmp/devrx.prom" || echo info
+	[[ $(echo "$tmp"/devrx.prom*) == "$tmp/devrx.prom" ]] || echo "left: $tmp/devrx.prom*"
+)"
+
 # refused RC WORDS ARG...
 refused() {
 	local out rc
@@ -115,6 +156,7 @@ result misuse "$(
 	refused 2 'best, zcrx-device, zcrx-host, recv or zcrx-copy' --tier copy
 )"
 result refused "$(
+	refused 4 'cannot write the metrics to /no/such/file' --metrics /no/such/file
 	out=$("$devrx" recv --listen 127.0.0.1:0 --size 1M --chunk 12k 2>&1)
 	[[ $? == 3 && $out == *'a chunk of 12288 bytes was asked for'* ]] || echo "$out"
 )"
