@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "probes.h"
 #include "recv.h"
 #include "report.h"
 
@@ -53,8 +54,11 @@ int recv_signal(void)
 	return caught;
 }
 
-static void end_connection(struct recv_run *run, struct recv_connection *conn)
+static void end_connection(struct recv_run *run, struct recv_connection *conn,
+			   int error)
 {
+	PROBE3(recv__connection__end, conn - run->connections, conn->bytes,
+	       error);
 	close(conn->fd);
 	conn->fd = -1;
 	run->nr_ended++;
@@ -167,7 +171,7 @@ static void use_fragment(struct recv_run *run, const struct devrx_fragment *f)
 	if ((f->flags & DEVRX_FRAGMENT_ERROR) && !conn->failed)
 		connection_error(run, idx, f->error);
 	if (f->flags & (DEVRX_FRAGMENT_EOF | DEVRX_FRAGMENT_ERROR))
-		end_connection(run, conn);
+		end_connection(run, conn, f->error);
 }
 
 static void receiver_error(struct recv_run *run, const char *what, int err)
@@ -239,6 +243,7 @@ static bool use_batch(struct recv_run *run, const struct devrx_fragment *frags,
 			fail_connection(run, (unsigned int)frags[i].user, rc,
 					conn->sink.err, &cause);
 	}
+	PROBE2(recv__fragments, n, run->bytes);
 	released = release_batch(run, frags, n);
 	run->end_ns = now_ns();
 	/* Wrong bytes end their connection only; a full disk ends all. */
@@ -271,6 +276,7 @@ static bool accept_new(struct recv_run *run)
 			return false;
 		}
 		conn->fd = fd;
+		PROBE1(recv__connection__begin, run->nr_accepted);
 		if (!run->nr_accepted)
 			run->start_ns = now_ns();
 		run->nr_accepted++;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "probes.h"
 #include "recv.h"
 #include "report.h"
 
@@ -45,6 +46,7 @@ void recv_print_ready(const struct recv_run *run)
 {
 	char len[HUMAN_LEN], queue[QUEUE_LEN];
 
+	PROBE2(recv__ready, run->info.tier, run->info.chunk_len);
 	fprintf(stderr,
 		"devrx recv: ready on %s%s, tier %s, memory %s (%s), %s\n",
 		run->endpoint, queue_text(run, queue),
