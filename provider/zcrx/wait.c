@@ -238,9 +238,9 @@ static unsigned int look_at_fences(struct devrx_receiver *rx,
 /*
  * Enter the kernel once, for at most until @deadline (negative: no limit, 0:
  * without waiting), or where there are connections until it is time to look at
- * them. 0, or -ETIME, -EINTR, or what the kernel says. The kernel
- * works only when entered, so a deadline that has passed is no reason not to:
- * a caller with a tiny timeout would never get anything.
+ * them. 0, or -ETIME, -EINTR, or what the kernel says. The kernel works only when
+ * entered, so a deadline that has passed is no reason not to: a caller with a tiny
+ * timeout would never get anything.
  */
 static int enter(struct devrx_receiver *rx, int64_t deadline)
 {
@@ -256,7 +256,7 @@ static int enter(struct devrx_receiver *rx, int64_t deadline)
 			left = 0;
 	}
 	rx->hangups.napping =
-		rx->stats.connections && left > rx->hangups.nap_ns;
+		deadline && rx->stats.connections && left > rx->hangups.nap_ns;
 	if (rx->hangups.napping)
 		left = rx->hangups.nap_ns;
 	if (left != INT64_MAX) {
@@ -363,6 +363,7 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 			end = 0; /* unless something comes at once */
 		orphans = false;
 		if (stuck) {
+			rx->hangups.napping = false;
 			err = end ? sleep_until(rx, end) : 0;
 			if (drx_events_wanted(rx)) {
 				drx_events_arm(rx);

@@ -178,4 +178,26 @@ TEST_P(Hangup, IsRemovedMeanwhile)
 	EXPECT_EQ(rig.fake.receives, 1u);
 }
 
+/* Of a call that ended in a nap's time nothing is left: one that only a fence can
+ * help ends when its time is over. */
+TEST(HangupNap, IsNotTheNextCalls)
+{
+	Rig rig;
+	std::vector<devrx_fragment> frags;
+	uint32_t word = 0;
+
+	rig.opts.max_fragments = 1;
+	rig.must_open();
+	rig.rx->hangups.nap_ns = 1000000;
+	const int fd = rig.added();
+	rig.fake.send(fd, 100);
+	ASSERT_EQ(rig.wait(&frags, 8, -1), 1);
+	const devrx_fence fence = devrx_fence_u32(&word, 1);
+	ASSERT_EQ(devrx_receiver_release_after(rig.rx, frags.data(), 1, &fence),
+		  0);
+	EXPECT_EQ(rig.wait(nullptr, 8, 3000000), 0);
+	word = 1;
+	EXPECT_EQ(devrx_receiver_poll_fences(rig.rx), 0);
+}
+
 } // namespace
