@@ -72,6 +72,9 @@ static const struct metric {
 	{ "area_short_total", "counter",
 	  "Times the area was too small for the NIC's ring and the sockets.",
 	  STAT(area_short) },
+	{ "area_empty_total", "counter",
+	  "Times the NIC found no free chunk and began to drop.",
+	  STAT(area_empty) },
 	{ "uploads_total", "counter",
 	  "Batches copied into the memory in the background.", STAT(uploads) },
 };

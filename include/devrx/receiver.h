@@ -227,6 +227,9 @@ enum devrx_event {
 	DEVRX_EVENT_LINK_UP = 2,
 	/* It has gone for good: -ENODEV. Connections end, see "The NIC". */
 	DEVRX_EVENT_NIC_GONE = 3,
+	/* The NIC found no free chunk in the area, and dropped what came (Linux 7.2;
+	 * once, until something was released): -ENOBUFS. */
+	DEVRX_EVENT_AREA_EMPTY = 5,
 	/* The epoll set has @position events: see devrx_receiver_epoll(). */
 	DEVRX_EVENT_EPOLL = 4,
 };
@@ -342,6 +345,8 @@ struct devrx_receiver_info {
  * @nic_gone: with that flag, 1 where it has gone for good
  * @uploads: batches that the memory's provider copied in the background, where it
  *      can (devrx/provider.h): of @bytes and @fragments the newest are on their way
+ * @area_empty: times the NIC found no free chunk in the area and began to drop, as the
+ *      kernel tells it (Linux 7.2): once, until something was released
  *
  * Since: 0.1
  */
@@ -373,6 +378,7 @@ struct devrx_receiver_stats {
 	uint64_t link_downs;
 	uint64_t nic_gone;
 	uint64_t uploads;
+	uint64_t area_empty;
 };
 
 /**

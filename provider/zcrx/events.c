@@ -50,6 +50,8 @@ void drx_events_arm(struct devrx_receiver *rx)
 	struct drx_events *events = &rx->events;
 	struct io_uring_sqe *sqe;
 
+	if (events->area_empty)
+		drx_events_arm_area(rx);
 	drx_epoll_arm(rx);
 	if (!watch_unarmed(rx))
 		return;
@@ -61,10 +63,38 @@ void drx_events_arm(struct devrx_receiver *rx)
 	events->armed = true;
 }
 
+/*
+ * Before that the next packet would make it say so again, and again. A kernel that
+ * refuses says nothing any more: what is counted then is too little.
+ */
+void drx_events_arm_area(struct devrx_receiver *rx)
+{
+	struct drx_zcrx_ctrl ctrl = {
+		.zcrx_id = rx->ifq.zcrx_id,
+		.op = DRX_ZCRX_CTRL_ARM_EVENT,
+		.u.zc_arm_event.event_type = DRX_ZCRX_EVENT_ALLOC_FAIL,
+	};
+
+	if (rx->stats.released + rx->stats.lost == rx->events.area_given)
+		return;
+	rx->events.area_empty = false;
+	(void)rx->ops->reg(&rx->ring, DRX_IORING_REGISTER_ZCRX_CTRL, &ctrl, 0);
+}
+
+static void area_was_empty(struct devrx_receiver *rx)
+{
+	rx->stats.area_empty++;
+	rx->events.area_empty = true;
+	rx->events.area_given = rx->stats.released + rx->stats.lost;
+	rx->events.pending |= rx->events.tell;
+}
+
 void drx_events_reap(struct devrx_receiver *rx, uint64_t user_data, int res)
 {
 	struct drx_events *events = &rx->events;
 
+	if (user_data == DRX_UD_AREA_EMPTY)
+		area_was_empty(rx);
 	if (user_data == DRX_UD_EPOLL)
 		drx_epoll_reap(rx, res);
 	if (user_data != DRX_UD_WATCH || events->watch.fd < 0)
@@ -121,6 +151,13 @@ unsigned int drx_events_deliver(struct devrx_receiver *rx,
 	events->pending = false;
 	if (events->tell)
 		got = tell_link(events, frags, n);
+	if (events->tell && got < n &&
+	    events->told_empty != rx->stats.area_empty) {
+		tell(&frags[got++], DEVRX_EVENT_AREA_EMPTY, -ENOBUFS);
+		events->told_empty = rx->stats.area_empty;
+	}
+	events->pending |=
+		events->tell && events->told_empty != rx->stats.area_empty;
 	if (got < n && events->epoll.has_result)
 		got += drx_epoll_deliver(rx, frags + got);
 	events->pending |= events->epoll.has_result;

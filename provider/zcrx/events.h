@@ -46,6 +46,10 @@ struct drx_epoll {
  * @told_link: what was delivered last of its state
  * @told_downs: ... and its count then
  * @pending: something is to be delivered
+ * @area_empty: the kernel has said that the area had no chunk for the NIC, and
+ *	says it once only, until it is asked to again
+ * @area_given: fragments that had been given back then
+ * @told_empty: times that were delivered
  * @epoll: a program's epoll set
  */
 struct drx_events {
@@ -55,6 +59,9 @@ struct drx_events {
 	bool pending;
 	uint32_t told_link;
 	uint64_t told_downs;
+	bool area_empty;
+	uint64_t area_given;
+	uint64_t told_empty;
 	struct drx_epoll epoll;
 };
 
@@ -83,6 +90,10 @@ bool drx_events_end_orphans(struct devrx_receiver *rx);
 /* A cancellation, of @user_data with DRX_UD_CANCEL, was answered with @res. */
 void drx_events_cancelled(struct devrx_receiver *rx, uint64_t user_data,
 			  int res);
+
+/* Have the kernel say anew when the area is empty, if something was given back
+ * since it was. */
+void drx_events_arm_area(struct devrx_receiver *rx);
 
 /* epoll.c; the same, and it is asked for as long as there is a set */
 bool drx_epoll_unarmed(const struct devrx_receiver *rx);

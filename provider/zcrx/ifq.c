@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "zcrx/receiver.h"
+
 /* The first pause before another try; doubled up to the last. */
 #define RETRY_FIRST_NS 500000L
 #define RETRY_LAST_NS 16000000L
@@ -89,6 +91,8 @@ int drx_ifq_register(struct drx_ifq *ret, struct io_uring *ring,
 	size_t len = align_up(stats_off + sizeof(struct drx_zcrx_stats), page);
 	struct drx_zcrx_area_reg area_reg = area->reg;
 	struct drx_zcrx_event_desc events = {
+		.user_data = DRX_UD_AREA_EMPTY,
+		.type_mask = 1u << DRX_ZCRX_EVENT_ALLOC_FAIL,
 		.flags = DRX_ZCRX_EVENT_DESC_F_STATS,
 		.stats_offset = stats_off,
 	};

@@ -121,6 +121,7 @@ struct drx_conn_list {
 /* What is no connection's, see events.h. */
 #define DRX_UD_WATCH (DRX_UD_IGNORE | 1)
 #define DRX_UD_EPOLL (DRX_UD_IGNORE | 2)
+#define DRX_UD_AREA_EMPTY (DRX_UD_IGNORE | 3)
 
 struct devrx_receiver {
 	/* Each wait and release. */

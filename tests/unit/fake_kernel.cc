@@ -212,6 +212,17 @@ void FakeRing::post(uint64_t user_data, int res, uint32_t flags)
 	}
 }
 
+/* Once, until the event is armed again (zcrx_send_event()). */
+void FakeRing::tell_empty()
+{
+	const uint32_t bit = 1u << DRX_ZCRX_EVENT_ALLOC_FAIL;
+
+	if (!alloc_events || empty_told || !(events.type_mask & bit))
+		return;
+	empty_told = true;
+	post(events.user_data, DRX_ZCRX_EVENT_ALLOC_FAIL, 0);
+}
+
 void FakeRing::flush_overflow()
 {
 	while (!overflow.empty() && post_short(overflow.front(), true))
@@ -331,8 +342,10 @@ bool FakeRing::nic(int fd, Socket &socket)
 		}
 
 		if (nic_chunk == NO_CHUNK) {
-			if (!get_chunk(&nic_chunk))
+			if (!get_chunk(&nic_chunk)) {
+				tell_empty();
 				return done;
+			}
 			nic_fill = 0;
 		}
 		most = std::min<uint64_t>(most, chunk_len - nic_fill);

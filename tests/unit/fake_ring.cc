@@ -303,6 +303,19 @@ int FakeRing::export_registration(struct drx_zcrx_ctrl *arg) const
 	return 0;
 }
 
+/* Only an event that was told of can be armed. */
+int FakeRing::arm_event(const struct drx_zcrx_ctrl *arg)
+{
+	arms++;
+	if (arg->u.zc_arm_event.event_type != DRX_ZCRX_EVENT_ALLOC_FAIL ||
+	    !empty_told)
+		violation("an event is armed that was not told");
+	if (arm_error)
+		return arm_error;
+	empty_told = false;
+	return 0;
+}
+
 /* import_zcrx(): nothing but a descriptor, and where the ring is set up alike. */
 int FakeRing::import_registration(struct drx_zcrx_ifq_reg *arg)
 {
@@ -334,6 +347,8 @@ int FakeRing::ctrl(struct drx_zcrx_ctrl *arg, unsigned int nr_args)
 		return -EINVAL;
 	if (arg->op == DRX_ZCRX_CTRL_EXPORT)
 		return export_registration(arg);
+	if (arg->op == DRX_ZCRX_CTRL_ARM_EVENT)
+		return arm_event(arg);
 	if (arg->op != DRX_ZCRX_CTRL_FLUSH_RQ)
 		return -EOPNOTSUPP;
 	flushes++;

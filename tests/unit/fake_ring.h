@@ -98,6 +98,8 @@ class FakeRing
 	std::deque<int> enter_errors; /* before anything is submitted; 0: none */
 	int flush_error = 0;
 	int export_error = 0;
+	int arm_error = 0;
+	bool alloc_events = false; /* tell of an empty area */
 	std::function<void()> on_enter; /* before anything else */
 	bool idle_nic = false; /* never looks at the refill ring */
 	int drain_end =
@@ -120,6 +122,7 @@ class FakeRing
 	unsigned int enters = 0;
 	unsigned int flushes = 0;
 	unsigned int imports = 0;
+	unsigned int arms = 0; /* of the event that the area is empty */
 	unsigned int exits = 0;
 	unsigned int cancels = 0;
 	unsigned int receives = 0;
@@ -202,6 +205,9 @@ class FakeRing
 	int map_area();
 	int ctrl(struct drx_zcrx_ctrl *arg, unsigned int nr_args);
 	int export_registration(struct drx_zcrx_ctrl *arg) const;
+	int arm_event(const struct drx_zcrx_ctrl *arg);
+	void tell_empty();
+	bool empty_told = false;
 	int import_registration(struct drx_zcrx_ifq_reg *arg);
 
 	unsigned int submit(std::vector<Request> &to);

@@ -35,6 +35,7 @@ class Model : public testing::TestWithParam<uint64_t>
 		rig.fake.burst = 1 + static_cast<uint32_t>(pick(20));
 		rig.fake.area_token = pick(4) << DRX_ZCRX_AREA_SHIFT;
 		rig.fake.cqe_has_token = pick(2);
+		rig.fake.alloc_events = pick(2);
 		rig.opts.cq_entries = 1u << pick(8);
 		rig.opts.flags = pick(2) ? DEVRX_RECEIVER_F_CQE_MIXED : 0;
 		rig.opts.chunk_len = 4096u << pick(3);

@@ -199,6 +199,7 @@ TEST_F(Flow, AHeldAreaDropsNothing)
 	finish(1, 16 * MiB);
 	EXPECT_EQ(counted().drops, 0u);
 	EXPECT_EQ(counted().timeouts, 0u);
+	EXPECT_EQ(stats(rx).area_empty, 0u);
 	print("with flow control:", resumed, counted(), stats(rx));
 }
 
@@ -215,6 +216,21 @@ TEST_F(Flow, AHeldAreaWithoutFlowControl)
 	EXPECT_GT(counted().timeouts, 0u);
 	EXPECT_EQ(stats(rx).stalls, 0u);
 	print("without:", resumed, counted(), stats(rx));
+}
+
+/* The kernel tells it once (Linux 7.2), and again when it was asked to. */
+TEST_F(Flow, AnEmptyAreaIsCountedEachTime)
+{
+	ASSERT_NO_FATAL_FAILURE(
+		open(4 * MiB, DEVRX_RECEIVER_F_NO_FLOW_CONTROL));
+	ASSERT_NO_FATAL_FAILURE(start(1, 16 * MiB));
+	(void)hold_all();
+	EXPECT_GE(stats(rx).area_empty, 1u);
+	const uint64_t before = stats(rx).area_empty;
+
+	(void)hold_all();
+	EXPECT_GT(stats(rx).area_empty, before);
+	finish(1, 16 * MiB);
 }
 
 /* Stream 0 keeps all it gets; the others get all of theirs meanwhile. */
