@@ -342,16 +342,26 @@ TEST_P(Recover, PayloadInPages)
 	Fault pages("payload_in_pages", 0);
 
 	ASSERT_TRUE(pages.ok());
-	for (unsigned int i = 1; i < 16; i++) {
+	for (unsigned int i = 0; i < 3; i++) {
+		const uint64_t bytes = follower->bytes();
+		const uint64_t drained = stats(rx).bytes_drained;
+
 		ASSERT_EQ(
 			drain(rx, follower.get(), patience,
-			      [&] { return follower->bytes() >= i * 2 * MiB; }),
+			      [&] { return follower->bytes() > bytes + MiB; }),
 			"");
-		ASSERT_TRUE(pages.set(i % 2));
+		ASSERT_TRUE(pages.set(1));
+		/* What the completion queue has already comes first: megabytes. */
+		ASSERT_EQ(drain(rx, follower.get(), patience,
+				[&] {
+					return stats(rx).bytes_drained >
+					       drained;
+				}),
+			  "");
+		EXPECT_GT(stats(rx).bytes_drained, drained);
+		ASSERT_TRUE(pages.set(0));
 	}
 	EXPECT_EQ(drain(rx, follower.get()), "");
-	EXPECT_GT(stats(rx).bytes_drained, 0u);
-	ASSERT_TRUE(pages.set(0));
 	expect_whole(2, 16 * MiB);
 }
 
