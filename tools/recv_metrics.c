@@ -27,6 +27,10 @@ static const struct metric {
 	const char *help;
 	size_t offset;
 } metrics[] = {
+	{ "received_bytes_total", "counter", "Bytes delivered.", STAT(bytes) },
+	/* Ahead of those that are delivered, where the kernel counts them. */
+	{ "copied_bytes_total", "counter", "Bytes that a CPU copied.",
+	  STAT(bytes_copied) },
 	{ "fragments_total", "counter", "Fragments delivered.",
 	  STAT(fragments) },
 	{ "fragments_released_total", "counter", "Fragments given back.",
@@ -178,17 +182,6 @@ static void put_all(FILE *out, const struct recv_run *run)
 	const char *at = (const char *)stats;
 
 	put_info(out, run);
-	head(out, "received_bytes_total", "counter",
-	     "Bytes delivered, by whether a CPU copied them.");
-	for (int copied = 0; copied < 2; copied++) {
-		fputs("devrx_received_bytes_total{", out);
-		label(out, "listen", run->endpoint);
-		fputc(',', out);
-		label(out, "path", copied ? "copied" : "zero_copy");
-		fprintf(out, "} %" PRIu64 "\n",
-			copied ? stats->bytes_copied :
-				 stats->bytes - stats->bytes_copied);
-	}
 	for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
 		uint64_t value;
 

@@ -73,9 +73,10 @@ struct devrx_backing {
  * @upload_end: undo @upload_begin, after all that was begun is done or was given
  *      up
  * @upload: begin to copy @len bytes at @buf to @off; they stay as they are until
- *      the batch is done
+ *      the batch is done. A negative errno: these bytes are lost
  * @upload_mark: what was begun since the last mark is batch @batch, from 0, which
- *      is free
+ *      is free. A negative errno: all of it is lost, no copy of it is at work any
+ *      more, and the batch is not waited for
  * @upload_wait: is batch @batch done, so that what reads the memory sees the
  *      bytes? 0; -EAGAIN: not yet, never with @wait, which waits for it; any
  *      other negative errno: its bytes are lost. Free again unless -EAGAIN.

@@ -227,11 +227,11 @@ enum devrx_event {
 	DEVRX_EVENT_LINK_UP = 2,
 	/* It has gone for good: -ENODEV. Connections end, see "The NIC". */
 	DEVRX_EVENT_NIC_GONE = 3,
+	/* The epoll set has @position events: see devrx_receiver_epoll(). */
+	DEVRX_EVENT_EPOLL = 4,
 	/* The NIC found no free chunk in the area, and dropped what came (Linux 7.2;
 	 * once, until something was released): -ENOBUFS. */
 	DEVRX_EVENT_AREA_EMPTY = 5,
-	/* The epoll set has @position events: see devrx_receiver_epoll(). */
-	DEVRX_EVENT_EPOLL = 4,
 };
 
 /**
@@ -497,9 +497,11 @@ DEVRX_API int devrx_receiver_remove(struct devrx_receiver *rx, int sockfd);
  *
  * Returns as soon as there is one fragment, with as many as there are. Cost:
  * no system call while completions are at hand, otherwise one
- * io_uring_enter(); no allocation, no lock; where the provider writes, what that
- * costs for each fragment. For payload around the queue: system calls to fetch it,
- * memory for it, the provider's copies.
+ * io_uring_enter(); no allocation, no lock but that of a share (devrx/share.h);
+ * where the provider writes, what that costs for each fragment, and where it copies in
+ * the background the wait for the oldest batch, whatever @timeout_ns. For payload
+ * around the queue: system calls to fetch it, memory for it, the provider's copies.
+ * In a second without anything, one poll() for each 64 sockets.
  *
  * While fences are pending each call asks the first of each timeline, and gives
  * back what has passed. A device wakes nobody, so a call that has to wait looks

@@ -39,7 +39,8 @@ struct devrx_share;
  *
  * Called on @rx's thread, once for any number of others: -EEXIST after that. What
  * the area holds is shared without quota: limit the fragments of each (opts.
- * max_fragments), or one that gives nothing back stops all.
+ * max_fragments), or one that gives nothing back stops all: @rx's flow control
+ * counts what @rx holds, and no other.
  *
  * Return: 0, or with the receiver's cause (devrx_receiver_cause())
  *   -EOPNOTSUPP  share-unsupported: another tier, or Linux before 6.19;
@@ -57,7 +58,8 @@ DEVRX_API int devrx_receiver_share(struct devrx_share **ret,
  *      the calling thread's
  * @share: from devrx_receiver_share(); any thread
  * @opts: as for devrx_receiver_open(), or NULL. tier and chunk_len are 0 or what
- *      the first receiver's are, flags 0 or the same; bind_timeout_ms means nothing
+ *      the first receiver's are, flags 0 or the same, NO_FLOW_CONTROL besides;
+ *      bind_timeout_ms means nothing
  *
  * Needs CAP_NET_ADMIN once more: the kernel asks for it here too (linux/io_uring/
  * zcrx.c, io_register_zcrx()). DEVRX_EVENTs of the NIC are the first receiver's, and

@@ -54,8 +54,7 @@ struct drx_pipeline {
 
 /*
  * For @nr buffers at @buf of together @buf_len bytes: 0, or -ENOMEM; without a
- * pipeline where the provider has none or cannot now. After the buffers are there
- * and before the ring is given up:
+ * pipeline where the provider has none or cannot now.
  */
 int drx_pipeline_init(struct devrx_receiver *rx, const void *buf,
 		      uint64_t buf_len, uint64_t nr);

@@ -131,8 +131,10 @@ receive --connections 2 --metrics "$tmp/devrx.prom" --quiet
 result metrics "$(
 	[[ $rc == 0 ]] || echo "exit code $rc"
 	metrics_wrong "$tmp/devrx.prom"
-	[[ $(metric "$tmp/devrx.prom" 'devrx_received_bytes_total{listen="127.0.0.1:') == 0$'\n'6291456 ]] ||
-		metric "$tmp/devrx.prom" devrx_received_bytes_total
+	for bytes in received copied; do
+		[[ $(metric "$tmp/devrx.prom" "devrx_${bytes}_bytes_total{listen=\"127.0.0.1:") == 6291456 ]] ||
+			metric "$tmp/devrx.prom" "devrx_${bytes}_bytes_total"
+	done
 	[[ $(metric "$tmp/devrx.prom" devrx_connections_total) == 2 ]] || echo connections
 	[[ $(metric "$tmp/devrx.prom" 'devrx_connections{') == 0 ]] || echo "connections are open"
 	grep -q '^devrx_info{.*tier="recv",memory="host",placement="host",nic="",queue=""} 1$' "$tmp/devrx.prom" || echo info
