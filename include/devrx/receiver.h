@@ -236,7 +236,8 @@ enum devrx_event {
 
 /**
  * struct devrx_fragment - one received piece of one connection
- * @offset: where it starts in the memory, bytes
+ * @offset: where it starts in the memory, bytes; where there are several see
+ *      devrx_receiver_add_area()
  * @position: where it starts in the connection's stream, bytes from 0; with EVENT
  *      see enum devrx_event
  * @user: the value given to devrx_receiver_add(); with EVENT an enum devrx_event
@@ -280,12 +281,13 @@ struct devrx_fragment {
  * @size: sizeof(struct devrx_receiver_info), set by the caller before the call
  * @tier: enum devrx_tier, never BEST
  * @chunk_len: bytes
- * @nr_chunks: chunks in the memory, those that are used
+ * @nr_chunks: chunks in the memory, those that are used; in all of them together
  * @max_fragments: in force
  * @cq_entries: as rounded
  * @rq_entries: entries of the refill ring, on tier recv of the buffer ring
  * @zcrx_id: the kernel's number of the zcrx instance in its ring, 0 on tier recv
  * @flags: DEVRX_RECEIVER_F_* in force
+ * @areas: memories, 1 and those of devrx_receiver_add_area()
  * @reason: why this tier and no better one; where BEST had to do with less, the
  *      cause's identifier and text, cut to fit
  * @chunk_reason: with DEVRX_RECEIVER_F_CHUNK_AT_MOST each longer length that was
@@ -304,7 +306,7 @@ struct devrx_receiver_info {
 	uint32_t rq_entries;
 	uint32_t zcrx_id;
 	uint32_t flags;
-	uint32_t reserved;
+	uint32_t areas;
 	char reason[192];
 	char chunk_reason[256];
 };
@@ -446,6 +448,64 @@ DEVRX_API int devrx_receiver_open(struct devrx_receiver **ret,
 				  struct devrx_memory *mem,
 				  struct devrx_queue *q,
 				  const struct devrx_receiver_opts *opts);
+
+/* Memories of one receiver, at most: open's and the added ones. */
+#define DEVRX_AREAS_MAX 64
+/* A fragment's offset has the number of its memory from this bit on. */
+#define DEVRX_AREA_SHIFT 48
+
+/* Which memory of its receiver a fragment is in: 0 is open's. */
+static inline unsigned int
+devrx_fragment_area(const struct devrx_fragment *frag)
+{
+	return (unsigned int)(frag->offset >> DEVRX_AREA_SHIFT);
+}
+
+/* Where it starts in that memory, bytes. */
+static inline uint64_t devrx_fragment_offset(const struct devrx_fragment *frag)
+{
+	return frag->offset & ((UINT64_C(1) << DEVRX_AREA_SHIFT) - 1);
+}
+
+/**
+ * devrx_receiver_add_area - give a receiver more memory
+ * @rx: the receiver, on tier zcrx-device, or on zcrx-host where its memory has no
+ *      dmabuf but an address
+ * @mem: another memory from the same provider; borrowed until close, in one
+ *      receiver at a time
+ *
+ * For a receiver that runs short: after DEVRX_EVENT_AREA_EMPTY, -ENOBUFS, or the
+ * cause "area-short". The NIC is given the new memory's chunks as well as those of
+ * the others, paused connections go on, and sockets that are added from now on may
+ * hold more. Where max_fragments was 0 it grows, too. There is no way to take a
+ * memory away but devrx_receiver_close(): the kernel knows none (Linux 7.3,
+ * ZCRX_CTRL_ADD_AREA in linux/io_uring/zcrx.c).
+ *
+ * From now on fragments may be in any of the memories: devrx_fragment_area() and
+ * devrx_fragment_offset() say which and where. Those of the first one have the
+ * offsets that they always had. A device ring takes fragments of the others only
+ * with DEVRX_DEVICE_RING_F_WINDOWS (devrx/ring.h), where a window has the memory's number
+ * in its upper 16 bits.
+ *
+ * Context: may sleep, allocates.
+ * Return: the memory's number, from 1 on and one more each time; or, nothing being
+ *   changed,
+ *   -EINVAL      @mem is NULL; area-other-kind: it is from another provider;
+ *   -EOPNOTSUPP  area-unsupported: the tier, a shared queue (devrx/share.h), or a
+ *                kernel before Linux 7.3;
+ *   -EEXIST      area-twice: its dmabuf is one of the receiver's already;
+ *   -ENOSPC      areas-full: there are DEVRX_AREAS_MAX;
+ *   -EBUSY       memory-bound: it is in a receiver; attach-refused;
+ *   -ERANGE      chunk-refused: it is no multiple of the receiver's chunk_len, or
+ *                lies in smaller pieces;
+ *   -EFBIG       area-too-large;
+ *   -ENODEV      nic-missing: the NIC has gone;
+ *   -ENOMEM      memlock, out-of-memory;
+ *   -EOPNOTSUPP, -EPERM and others as devrx_receiver_open().
+ * Since: 0.1
+ */
+DEVRX_API int devrx_receiver_add_area(struct devrx_receiver *rx,
+				      struct devrx_memory *mem);
 
 /**
  * devrx_receiver_add - receive a connection

@@ -43,7 +43,8 @@ struct devrx_share;
  * counts what @rx holds, and no other.
  *
  * Return: 0, or with the receiver's cause (devrx_receiver_cause())
- *   -EOPNOTSUPP  share-unsupported: another tier, or Linux before 6.19;
+ *   -EOPNOTSUPP  share-unsupported: another tier, more memories than one
+ *                (devrx_receiver_add_area()), or Linux before 6.19;
  *   -EEXIST      there is a share of @rx already;
  *   -EMFILE, -ENFILE, -ENOMEM  os-error, out-of-memory;
  *   -EPERM       forked.

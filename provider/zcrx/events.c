@@ -81,6 +81,11 @@ void drx_events_arm_area(struct devrx_receiver *rx)
 	(void)rx->ops->reg(&rx->ring, DRX_IORING_REGISTER_ZCRX_CTRL, &ctrl, 0);
 }
 
+void drx_events_area_added(struct devrx_receiver *rx)
+{
+	rx->events.area_given = UINT64_MAX; /* as good as a release */
+}
+
 static void area_was_empty(struct devrx_receiver *rx)
 {
 	rx->stats.area_empty++;

@@ -91,6 +91,8 @@ bool drx_events_end_orphans(struct devrx_receiver *rx);
 void drx_events_cancelled(struct devrx_receiver *rx, uint64_t user_data,
 			  int res);
 
+/* There is another area. */
+void drx_events_area_added(struct devrx_receiver *rx);
 /* Have the kernel say anew when the area is empty, if something was given back
  * since it was. */
 void drx_events_arm_area(struct devrx_receiver *rx);

@@ -37,6 +37,18 @@ void drx_fences_fini(struct drx_fences *f)
 	f->groups = NULL;
 }
 
+void drx_fences_replace(struct drx_fences *f, const struct drx_fences *larger,
+			uint32_t nr)
+{
+	memcpy(larger->waiting, f->waiting,
+	       ((size_t)nr + 1) * sizeof(*f->waiting));
+	memcpy(larger->groups, f->groups,
+	       ((size_t)nr + 1) * sizeof(*f->groups));
+	drx_fences_fini(f);
+	f->waiting = larger->waiting;
+	f->groups = larger->groups;
+}
+
 static bool fence_valid(const struct devrx_fence *fence)
 {
 	const uintptr_t word = (uintptr_t)fence->timeline;

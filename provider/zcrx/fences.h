@@ -69,6 +69,9 @@ struct drx_fences {
 /* Room for slots 1 to @nr. 0 or -ENOMEM. */
 int drx_fences_init(struct drx_fences *f, uint32_t nr);
 void drx_fences_fini(struct drx_fences *f);
+/* @larger, fresh from drx_fences_init(), takes the place of @f with @nr slots. */
+void drx_fences_replace(struct drx_fences *f, const struct drx_fences *larger,
+			uint32_t nr);
 
 /* Give back what has passed. */
 void drx_fences_poll(struct devrx_receiver *rx);

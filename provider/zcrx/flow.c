@@ -25,36 +25,58 @@
 /* Chunks in the NIC's ring where it does not tell. */
 #define RING_DEFAULT 1024u
 
+uint64_t *drx_flow_seen_new(uint64_t nr_chunks)
+{
+	return calloc(nr_chunks / 64 + 1, sizeof(uint64_t));
+}
+
+/* What the NIC's ring leaves of all chunks. In a small area it is never full. */
+static void set_room(struct drx_flow *flow, uint64_t nr)
+{
+	uint32_t ring = flow->ring ? flow->ring : RING_DEFAULT;
+
+	flow->nr_chunks = nr;
+	ring = ring < nr / 4 ? ring : (uint32_t)(nr / 4);
+	flow->room = nr < UINT32_MAX ? (uint32_t)nr - ring : UINT32_MAX - ring;
+}
+
 int drx_flow_init(struct devrx_receiver *rx, uint32_t ring)
 {
 	struct drx_flow *flow = &rx->flow;
-	const uint64_t nr = rx->info.nr_chunks;
 
-	flow->seen = calloc(nr / 64 + 1, sizeof(*flow->seen));
+	flow->seen = drx_flow_seen_new(rx->info.nr_chunks);
 	if (!flow->seen)
 		return -ENOMEM;
-	flow->nr_chunks = nr;
 	flow->shift = (uint32_t)__builtin_ctz(rx->info.chunk_len);
 	flow->ring = ring;
-	/* In a small area the ring is never full. */
-	ring = ring ? ring : RING_DEFAULT;
-	ring = ring < nr / 4 ? ring : (uint32_t)(nr / 4);
-	flow->room = nr < UINT32_MAX ? (uint32_t)nr - ring : UINT32_MAX - ring;
+	set_room(flow, rx->info.nr_chunks);
 	drx_rcvbuf_init(flow);
 	flow->dirty = true;
 	return 0;
 }
 
-void drx_flow_opened(struct devrx_receiver *rx)
+static void set_way(struct devrx_receiver *rx)
 {
 	struct drx_flow *flow = &rx->flow;
 
-	if (!flow->seen)
-		return;
 	flow->way = flow->room / 4;
 	if (flow->way > rx->info.cq_entries)
 		flow->way = rx->info.cq_entries;
+}
+
+void drx_flow_opened(struct devrx_receiver *rx)
+{
+	if (!rx->flow.seen)
+		return;
+	set_way(rx);
 	drx_rcvbuf_check(rx);
+}
+
+void drx_flow_grown(struct devrx_receiver *rx)
+{
+	set_room(&rx->flow, rx->info.nr_chunks);
+	set_way(rx);
+	rx->flow.dirty = true; /* the paused may go on */
 }
 
 void drx_flow_fini(struct drx_flow *flow)
@@ -113,7 +135,7 @@ static void count(struct devrx_receiver *rx)
 
 		if (!drx_slot_is_out(slot, i))
 			continue;
-		chunk = (slot->chunk & ~DRX_ZCRX_AREA_MASK) >> flow->shift;
+		chunk = drx_areas_chunk(rx, slot->chunk);
 		bit = UINT64_C(1) << chunk % 64;
 		if (flow->seen[chunk / 64] & bit)
 			continue;

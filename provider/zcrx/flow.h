@@ -36,7 +36,7 @@ struct drx_conn;
 /*
  * @seen: a bit for each chunk, for a look; NULL without flow control
  * @nr_chunks: in the area
- * @shift: from a chunk's index to its offset
+ * @shift: from a chunk's index to its offset, or from chunks to bytes
  * @ring: entries of the NIC's ring, as it tells
  * @room: chunks that the NIC's ring leaves
  * @way: chunks on the way: what the completion queue takes, or a guess if that is
@@ -80,6 +80,10 @@ struct drx_flow {
 /* flow.c */
 /* After the memory's plan: @ring chunks are the NIC's (0: unknown). 0 or -ENOMEM. */
 int drx_flow_init(struct devrx_receiver *rx, uint32_t ring);
+/* For so many chunks, to be freed; NULL where there is no memory. */
+uint64_t *drx_flow_seen_new(uint64_t nr_chunks);
+/* The area has more chunks, and @seen is as long as that. */
+void drx_flow_grown(struct devrx_receiver *rx);
 void drx_flow_fini(struct drx_flow *flow);
 /* With the completion queue there. */
 void drx_flow_opened(struct devrx_receiver *rx);

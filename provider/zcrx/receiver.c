@@ -136,19 +136,21 @@ static int setup_ring(struct devrx_receiver *rx, bool recv,
 	return 0;
 }
 
-/* @one_each: a chunk holds one fragment. */
-static uint32_t fragments_for(const struct devrx_receiver_opts *opts,
-			      bool one_each, uint64_t nr_chunks)
+uint32_t drx_receiver_fragments(uint32_t asked, uint64_t nr_chunks)
 {
-	if (one_each)
-		return opts->max_fragments && opts->max_fragments < nr_chunks ?
-			       opts->max_fragments :
-			       (uint32_t)nr_chunks;
-	if (opts->max_fragments)
-		return opts->max_fragments;
+	if (asked)
+		return asked;
 	if (nr_chunks < FRAGMENTS_DEFAULT_MIN)
 		return FRAGMENTS_DEFAULT_MIN;
 	return nr_chunks < FRAGMENTS_MAX ? (uint32_t)nr_chunks : FRAGMENTS_MAX;
+}
+
+/* @one_each: a chunk holds one fragment. */
+static uint32_t fragments_for(uint32_t asked, bool one_each, uint64_t nr_chunks)
+{
+	if (!one_each)
+		return drx_receiver_fragments(asked, nr_chunks);
+	return asked && asked < nr_chunks ? asked : (uint32_t)nr_chunks;
 }
 
 static int register_ifq(struct devrx_receiver *rx,
@@ -238,6 +240,7 @@ int drx_receiver_open_tier(struct devrx_receiver **ret,
 		.tier = area.tier,
 		.chunk_len = area.chunk_len,
 		.nr_chunks = recv ? drx_recv_chunks(&area) : area.nr_chunks,
+		.areas = 1,
 	};
 	memcpy(rx->info.reason, area.reason, sizeof(rx->info.reason));
 	drx_events_init(rx);
@@ -250,8 +253,9 @@ int drx_receiver_open_tier(struct devrx_receiver **ret,
 	err = prepare_upload(rx, &area, opts->cause);
 	if (err)
 		goto err_free;
-	rx->info.max_fragments =
-		fragments_for(opts, rx->slots_are_chunks, rx->info.nr_chunks);
+	rx->info.max_fragments = fragments_for(
+		opts->max_fragments, rx->slots_are_chunks, rx->info.nr_chunks);
+	rx->max_fragments = opts->max_fragments;
 
 	rx->alive = alive_map();
 	if (!rx->alive) {
@@ -479,6 +483,7 @@ int devrx_receiver_close(struct devrx_receiver *rx, uint32_t flags)
 		drx_queue_unbind(rx->q);
 	if (rx->bound)
 		drx_memory_unbind(rx->mem);
+	drx_areas_fini(rx);
 	if (rx->share)
 		drx_share_put(rx->share, drx_receiver_alive(rx));
 	drx_flow_fini(&rx->flow);

@@ -4,11 +4,13 @@
  *
  *	tiers.c		which tier it is to be
  *	chunks.c	how long its chunks are to be
+ *	areas.c		more of them
  *	receiver.c	open and close
  *	info.c		what was got, counters
  *	connection.c	add and remove
  *	arm.c		arming and ending
- *	wait.c		completions become fragments
+ *	wait.c		the call for it, and the kernel's part
+ *	reap.c		completions become fragments
  *	wake.c		a descriptor to poll
  *	release.c	fragments become refill entries
  *	fences.c	... when a device is done with them
@@ -29,6 +31,7 @@
 #include <devrx/fence.h>
 #include <devrx/receiver.h>
 
+#include "zcrx/areas.h"
 #include "zcrx/events.h"
 #include "zcrx/fences.h"
 #include "zcrx/flow.h"
@@ -136,6 +139,7 @@ struct devrx_receiver {
 	uint32_t nr_conns; /* the length */
 	struct drx_slots slots;
 	uint64_t area_len;
+	struct drx_areas *areas; /* where there are several, or NULL */
 	uint16_t frag_flags[2]; /* of each fragment with data; its error, 0 */
 	bool slots_are_chunks; /* tier recv, and with staging */
 	struct drx_ifq ifq; /* all tiers but recv */
@@ -170,6 +174,7 @@ struct devrx_receiver {
 	bool bound; /* @mem, and @q where there is one */
 	struct devrx_features features;
 	struct devrx_receiver_info info;
+	uint32_t max_fragments; /* as asked for */
 	char ifname[16]; /* for causes */
 	struct devrx_cause cause;
 	bool has_cause;
@@ -205,9 +210,9 @@ static inline void drx_share_unlock(struct devrx_receiver *rx)
 static inline uint64_t drx_place_of(const struct devrx_receiver *rx,
 				    const struct drx_slot *slot)
 {
-	return rx->upload.provider ?
-		       drx_upload_place(&rx->upload, &rx->slots, slot) :
-		       slot->chunk & ~DRX_ZCRX_AREA_MASK;
+	if (rx->upload.provider)
+		return drx_upload_place(&rx->upload, &rx->slots, slot);
+	return rx->areas ? slot->chunk : slot->chunk & ~DRX_ZCRX_AREA_MASK;
 }
 
 /* info.c */
@@ -272,6 +277,9 @@ int drx_receiver_open_tier(struct devrx_receiver **ret,
 			   const struct devrx_features *features,
 			   const struct drx_uring_ops *ops);
 
+/* How many fragments may be out, where @asked were asked for (0: any). */
+uint32_t drx_receiver_fragments(uint32_t asked, uint64_t nr_chunks);
+
 /* connection.c */
 /* At least one free connection: 0 or -ENOMEM. */
 int drx_conns_grow(struct devrx_receiver *rx);
@@ -311,7 +319,7 @@ int drx_conn_cancel(struct devrx_receiver *rx, const struct drx_conn *conn);
 void drx_conn_abort(struct devrx_receiver *rx, struct drx_conn *conn,
 		    int error);
 
-/* wait.c */
+/* reap.c */
 /* Completions become fragments, at most @n; their bytes are still to be copied
  * where the memory's provider does that in the background. */
 unsigned int drx_reap(struct devrx_receiver *rx, struct devrx_fragment *frags,

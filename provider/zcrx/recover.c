@@ -351,7 +351,8 @@ bool drx_recover_steal(struct devrx_receiver *rx, struct drx_conn *conn,
 				  "receiving a connection");
 		return steal_failed(rx, conn, chunk, err);
 	}
-	err = r->provider->read(r->backing, off, buf, len);
+	err = r->provider->read(drx_areas_backing(rx, off),
+				off & ~DRX_ZCRX_AREA_MASK, buf, len);
 	if (err) {
 		err = drx_copy_failed(&rx->cause, err, "reading",
 				      r->provider->name);

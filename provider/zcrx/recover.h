@@ -95,13 +95,17 @@ struct drx_recover {
 	struct drx_place *places;
 	struct drx_backlog *first;
 	const struct devrx_provider *provider;
-	struct devrx_backing *backing;
 	int64_t timeout_ns;
 };
 
 /* spares.c */
 /* With the slots there; @timeout_ms 0 is the default. 0 or -ENOMEM. */
 int drx_recover_init(struct devrx_receiver *rx, uint32_t timeout_ms);
+/* Places for slots 1 to @nr, to be freed; NULL where there is no memory. */
+struct drx_place *drx_places_new(uint32_t nr);
+/* @larger takes the place of those for @nr slots. */
+void drx_places_replace(struct drx_recover *r, struct drx_place *larger,
+			uint32_t nr);
 /* Forget the backlogs; of what was fetched and not delivered nothing is left. */
 void drx_recover_fini(struct devrx_receiver *rx);
 /* What backlogs hold becomes at most @n fragments, as far as spares go. */

@@ -85,6 +85,12 @@ int devrx_receiver_share(struct devrx_share **ret, struct devrx_receiver *rx)
 				"boot Linux 6.19 or later",
 				"Linux %s cannot export a registration",
 				rx->features.release);
+	if (rx->areas)
+		return drx_fail(&rx->cause, -EOPNOTSUPP, "share-unsupported",
+				"share it before it has more memory",
+				"a receiver of %" PRIu32 " memories cannot be "
+				"shared",
+				rx->areas->nr);
 	share = calloc(1, sizeof(*share));
 	if (!share)
 		return drx_fail_os(&rx->cause, -ENOMEM, "allocating");

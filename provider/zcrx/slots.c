@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 int drx_slots_init(struct drx_slots *s, uint32_t nr)
@@ -33,6 +34,26 @@ int drx_slots_init(struct drx_slots *s, uint32_t nr)
 	s->nr_free = nr;
 	s->nr_parked = 0;
 	return 0;
+}
+
+/* The old free ones stay on top of the stack: they are in the cache. */
+void drx_slots_replace(struct drx_slots *s, const struct drx_slots *larger)
+{
+	struct drx_slots to = *larger;
+	const uint32_t more = to.nr - s->nr;
+	uint32_t i;
+
+	memcpy(to.slot, s->slot, ((size_t)s->nr + 1) * sizeof(*to.slot));
+	for (i = 0; i < more; i++)
+		to.free[i] = &to.slot[to.nr - i];
+	for (i = 0; i < s->nr_free; i++)
+		to.free[more + i] = to.slot + (s->free[i] - s->slot);
+	for (i = 1; i <= s->nr_parked; i++)
+		to.free[to.nr - i] = to.slot + (s->free[s->nr - i] - s->slot);
+	to.nr_free = more + s->nr_free;
+	to.nr_parked = s->nr_parked;
+	drx_slots_fini(s);
+	*s = to;
 }
 
 void drx_slots_fini(struct drx_slots *s)

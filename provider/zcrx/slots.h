@@ -61,6 +61,9 @@ struct drx_slots {
 int drx_slots_init(struct drx_slots *s, uint32_t nr);
 void drx_slots_fini(struct drx_slots *s);
 
+/* @larger, fresh from drx_slots_init() and with no fewer, takes the place of @s. */
+void drx_slots_replace(struct drx_slots *s, const struct drx_slots *larger);
+
 /* Put @chunk into a free slot; from now on the token that is returned opens it. */
 static inline uint64_t drx_slot_fill(struct drx_slot *slot, uint64_t chunk)
 {

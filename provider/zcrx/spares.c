@@ -2,6 +2,7 @@
 /* Places that are ours: kept, written to, given back. The idea is in recover.h. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "memory/memory.h"
 #include "zcrx/receiver.h"
@@ -28,18 +29,32 @@ static uint32_t reserve_for(const struct devrx_receiver *rx)
 	return nr < RESERVE_MAX ? (uint32_t)nr : RESERVE_MAX;
 }
 
+struct drx_place *drx_places_new(uint32_t nr)
+{
+	/* Zero pages until they are used. */
+	return calloc((size_t)nr + 1, sizeof(struct drx_place));
+}
+
+void drx_places_replace(struct drx_recover *r, struct drx_place *larger,
+			uint32_t nr)
+{
+	memcpy(larger, r->places, ((size_t)nr + 1) * sizeof(*larger));
+	free(r->places);
+	r->places = larger;
+}
+
 int drx_recover_init(struct devrx_receiver *rx, uint32_t timeout_ms)
 {
 	struct drx_recover *r = &rx->recover;
 	const struct devrx_provider *provider;
+	struct devrx_backing *backing;
 
 	if (rx->info.tier != DEVRX_TIER_ZCRX_DEVICE)
 		return 0;
-	provider = drx_memory_provider(rx->mem, &r->backing);
+	provider = drx_memory_provider(rx->mem, &backing);
 	if (!provider->read || !provider->write)
 		return 0;
-	/* Zero pages until they are used. */
-	r->places = calloc((size_t)rx->slots.nr + 1, sizeof(*r->places));
+	r->places = drx_places_new(rx->slots.nr);
 	if (!r->places)
 		return -ENOMEM;
 	r->provider = provider;
@@ -141,13 +156,15 @@ static unsigned int deliver_one(struct devrx_receiver *rx,
 	struct drx_recover *r = &rx->recover;
 	struct drx_place *place = &r->places[r->spare];
 	struct drx_slot *slot = &rx->slots.slot[r->spare];
-	const uint64_t off = slot->chunk & ~DRX_ZCRX_AREA_MASK;
+	const uint64_t at = drx_place_of(rx, slot);
 	const uint32_t len =
 		place->len < b->len ? place->len : (uint32_t)b->len;
 	struct drx_conn *conn = &rx->conns[b->conn];
 	int err;
 
-	err = r->provider->write(r->backing, off, b->buf + b->start, len);
+	err = r->provider->write(drx_areas_backing(rx, at),
+				 at & ~DRX_ZCRX_AREA_MASK, b->buf + b->start,
+				 len);
 	if (err) {
 		drx_recover_write_failed(rx, b, err);
 		return 0;
@@ -155,7 +172,7 @@ static unsigned int deliver_one(struct devrx_receiver *rx,
 	(void)spare_pop(r);
 	slot->user_data = conn->user_data;
 	*frag = (struct devrx_fragment){
-		.offset = off,
+		.offset = at,
 		.position = conn->position,
 		.user = conn->user,
 		.token = drx_slot_fill(slot, slot->chunk),

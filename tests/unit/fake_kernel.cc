@@ -28,6 +28,33 @@ void FakeRing::put_chunk(uint32_t chunk, bool to_pool)
 		free_list.push_back(chunk);
 }
 
+const FakeRing::Area &FakeRing::area_of(uint32_t chunk) const
+{
+	size_t i = areas.size() - 1;
+
+	while (areas[i].first > chunk)
+		i--;
+	return areas[i];
+}
+
+/* zcrx_parse_rq(): the first area's token may be any, here. */
+bool FakeRing::find_chunk(uint64_t refill, uint32_t *chunk)
+{
+	const uint64_t off = refill & ~DRX_ZCRX_AREA_MASK;
+	const uint64_t i = (refill - area_token) >> DRX_ZCRX_AREA_SHIFT;
+
+	if (i >= areas.size()) {
+		violation("refill of another area");
+		return false;
+	}
+	if (off >= areas[i].len) {
+		violation("refill entry outside the area");
+		return false;
+	}
+	*chunk = areas[i].first + static_cast<uint32_t>(off / chunk_len);
+	return true;
+}
+
 /* io_zcrx_ring_refill(), zcrx_parse_rq(), zcrx_put_refill_niov() */
 unsigned int FakeRing::take_refills(unsigned int max, bool to_pool)
 {
@@ -40,27 +67,20 @@ unsigned int FakeRing::take_refills(unsigned int max, bool to_pool)
 	}
 	while (rq_head != tail && n < max) {
 		const struct drx_zcrx_rqe rqe = rqes[rq_head & (rq_nr - 1)];
-		const uint64_t off = rqe.off & ~DRX_ZCRX_AREA_MASK;
 		uint32_t chunk, same = 1;
 
 		n++;
 		rq_head++;
-		if ((rqe.off & DRX_ZCRX_AREA_MASK) != area_token) {
-			violation("refill of another area");
+		if (rqe.pad)
+			violation("refill entry padded");
+		if (!find_chunk(rqe.off, &chunk))
 			continue;
-		}
-		if (off >= area.len || rqe.pad) {
-			violation("refill entry outside the area, or padded");
-			continue;
-		}
-		chunk = static_cast<uint32_t>(off / chunk_len);
 		/* Entries of one chunk side by side are one. */
 		while (rq_head != tail && n < max) {
 			const struct drx_zcrx_rqe *next =
 				&rqes[rq_head & (rq_nr - 1)];
 
-			if ((next->off & ~DRX_ZCRX_AREA_MASK) / chunk_len !=
-			    chunk)
+			if (next->off / chunk_len != rqe.off / chunk_len)
 				break;
 			same++;
 			n++;
@@ -123,10 +143,15 @@ uint64_t FakeRing::refs_out() const
 	return n;
 }
 
-void FakeRing::fill(uint64_t at, int fd, uint64_t position, uint32_t len)
+void FakeRing::fill(uint32_t chunk, uint32_t off, int fd, uint64_t position,
+		    uint32_t len)
 {
+	const Area &in = area_of(chunk);
+	unsigned char *at =
+		in.base + uint64_t(chunk - in.first) * chunk_len + off;
+
 	for (uint32_t i = 0; i < len; i++)
-		base[at + i] = fake_byte(fd, position + i);
+		at[i] = fake_byte(fd, position + i);
 }
 
 /* -- completions ------------------------------------------------------------ */
@@ -174,8 +199,12 @@ bool FakeRing::cq_place(bool wide, bool from_overflow, uint32_t *idx)
 }
 
 /* io_zcrx_queue_cqe(): never goes to the overflow list. */
-bool FakeRing::post_data(uint64_t user_data, uint32_t len, uint64_t off)
+bool FakeRing::post_data(uint64_t user_data, uint32_t len, uint32_t chunk,
+			 uint32_t off)
 {
+	const Area &in = area_of(chunk);
+	const uint64_t token = area_token + (uint64_t(&in - areas.data())
+					     << DRX_ZCRX_AREA_SHIFT);
 	uint32_t idx;
 
 	if (!cq_place(true, false, &idx))
@@ -184,7 +213,8 @@ bool FakeRing::post_data(uint64_t user_data, uint32_t len, uint64_t off)
 	cqes[idx].res = static_cast<int32_t>(len);
 	cqes[idx].flags = IORING_CQE_F_MORE | (mixed ? DRX_IORING_CQE_F_32 : 0);
 	auto *half = reinterpret_cast<struct drx_zcrx_cqe *>(&cqes[idx + 1]);
-	half->off = off | (cqe_has_token ? area_token : 0);
+	half->off = (uint64_t(chunk - in.first) * chunk_len + off) |
+		    (cqe_has_token ? token : 0);
 	half->pad = 0;
 	return true;
 }
@@ -354,8 +384,7 @@ bool FakeRing::nic(int fd, Socket &socket)
 			len = static_cast<uint32_t>(
 				piece_min + rng() % (most - piece_min + 1));
 		const uint32_t off = nic_fill;
-		fill(static_cast<uint64_t>(nic_chunk) * chunk_len + off, fd,
-		     socket.position, len);
+		fill(nic_chunk, off, fd, socket.position, len);
 		refs[nic_chunk]++;
 		socket.queue.push_back(
 			{ nic_chunk, off, len, false, socket.position, false });
@@ -408,15 +437,13 @@ bool FakeRing::receive(Socket &socket)
 			for (auto &s : sockets)
 				if (&s.second == &socket)
 					fd = s.first;
-			fill(static_cast<uint64_t>(piece.chunk) * chunk_len, fd,
-			     piece.position, piece.len);
+			fill(piece.chunk, 0, fd, piece.position, piece.len);
 		}
 		/* io_recvzc(): what is over the limit stays in the socket. */
 		if (socket.limit && piece.len > socket.limit)
 			piece.len = static_cast<uint32_t>(socket.limit);
-		if (!post_data(socket.user_data, piece.len,
-			       static_cast<uint64_t>(piece.chunk) * chunk_len +
-				       piece.off)) {
+		if (!post_data(socket.user_data, piece.len, piece.chunk,
+			       piece.off)) {
 			if (piece.copied)
 				put_chunk(piece.chunk, false);
 			nospc++;

@@ -9,6 +9,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+extern "C" {
+#include "memory/memory.h"
+}
+
 namespace
 {
 
@@ -159,6 +163,8 @@ Rig::~Rig()
 		EXPECT_EQ(close(DEVRX_CLOSE_F_ABANDON), 0);
 	}
 	EXPECT_EQ(devrx_memory_free(mem), 0);
+	for (struct devrx_memory *one : more)
+		EXPECT_EQ(devrx_memory_free(one), 0);
 	for (int fd : fds)
 		(void)::close(fd);
 	for (const std::string &text : fake.violations)
@@ -178,6 +184,34 @@ int Rig::open()
 	if (!err)
 		rx->hangups.nap_ns = INT64_MAX; /* no time passes */
 	return err;
+}
+
+int Rig::grow(uint64_t len)
+{
+	struct devrx_memory_info like = {};
+	struct devrx_backing *backing;
+
+	like.size = sizeof(like);
+	EXPECT_EQ(devrx_memory_info(mem, &like), 0);
+	struct devrx_memory *one = fake_memory(
+		like.dmabuf_fd >= 0, len, drx_memory_provider(mem, &backing));
+	const int area = devrx_receiver_add_area(rx, one);
+
+	if (area < 0)
+		EXPECT_EQ(devrx_memory_free(one), 0) << "not kept";
+	else
+		more.push_back(one);
+	return area;
+}
+
+int Rig::read(const struct devrx_fragment &frag, void *buf, size_t len)
+{
+	const unsigned int area = devrx_fragment_area(&frag);
+
+	if (area > more.size())
+		return -ERANGE;
+	return devrx_memory_read(area ? more[area - 1] : mem,
+				 devrx_fragment_offset(&frag), buf, len);
 }
 
 void Rig::must_open()
@@ -284,8 +318,7 @@ void Rig::check(const struct devrx_fragment &frag)
 	EXPECT_NE(frag.token, 0u);
 	EXPECT_GT(frag.length, 0u);
 	copy.resize(frag.length);
-	ASSERT_EQ(devrx_memory_read(mem, frag.offset, copy.data(), frag.length),
-		  0);
+	ASSERT_EQ(read(frag, copy.data(), frag.length), 0);
 	for (uint32_t i = 0; i < frag.length; i++)
 		ASSERT_EQ(copy[i], fake_byte(fd, stream.base + stream.got + i))
 			<< "socket " << fd << ", byte " << stream.got + i;

@@ -65,6 +65,12 @@ class Rig
 
 	struct devrx_receiver *rx = nullptr;
 	struct devrx_memory *mem = nullptr;
+	/* Added ones, in order; the rig's from now on. */
+	std::vector<struct devrx_memory *> more;
+	/* Add one of @len bytes like the first: its number, or an error. */
+	int grow(uint64_t len);
+	/* The first @len bytes of @frag. */
+	int read(const struct devrx_fragment &frag, void *buf, size_t len);
 
 	/* A descriptor to add; "user" of its fragments is 1000 + it. */
 	int socket();

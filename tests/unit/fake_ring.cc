@@ -61,8 +61,9 @@ FakeRing::FakeRing(uint64_t seed) : rng(seed)
 FakeRing::~FakeRing()
 {
 	stop();
-	if (dmabuf && base)
-		(void)munmap(base, area.len);
+	for (const Area &a : areas)
+		if (dmabuf)
+			(void)munmap(a.base, a.len);
 	if (current == this)
 		current = nullptr;
 }
@@ -172,16 +173,16 @@ int FakeRing::op_drain(int fd, void *buf, size_t len)
 	return current->drain(fd, static_cast<unsigned char *>(buf), len);
 }
 
-/* The area as the NIC writes it: the host's pages, or the "dmabuf", which is
+/* An area as the NIC writes it: the host's pages, or the "dmabuf", which is
  * a memfd here. */
-int FakeRing::map_area()
+int FakeRing::map_area(const struct drx_zcrx_area_reg &area,
+		       unsigned char **ret)
 {
 	void *map;
 
-	dmabuf = area.flags & DRX_ZCRX_AREA_DMABUF;
-	if (!dmabuf) {
-		base = reinterpret_cast<unsigned char *>(area.addr);
-		return area.dmabuf_fd || !base ? -EFAULT : 0;
+	if (!(area.flags & DRX_ZCRX_AREA_DMABUF)) {
+		*ret = reinterpret_cast<unsigned char *>(area.addr);
+		return area.dmabuf_fd || !*ret ? -EFAULT : 0;
 	}
 	if (area.addr)
 		return -EINVAL;
@@ -192,7 +193,51 @@ int FakeRing::map_area()
 		   static_cast<int>(area.dmabuf_fd), 0);
 	if (map == MAP_FAILED)
 		return -errno;
-	base = static_cast<unsigned char *>(map);
+	*ret = static_cast<unsigned char *>(map);
+	return 0;
+}
+
+void FakeRing::add_chunks(size_t nr)
+{
+	const size_t first = refs.size();
+
+	refs.resize(first + nr);
+	user_refs.resize(first + nr);
+	in_refills.resize(first + nr);
+	for (size_t i = first; i < first + nr; i++)
+		free_list.push_back(static_cast<uint32_t>(i));
+}
+
+/* add_area(): of the first one's kind and chunks, numbered as they come. */
+int FakeRing::add_area(const struct drx_zcrx_ctrl *arg)
+{
+	auto *user = reinterpret_cast<struct drx_zcrx_area_reg *>(
+		arg->u.zc_area.area_ptr);
+	const struct drx_zcrx_area_reg own = *user;
+	unsigned char *at = nullptr;
+	int err;
+
+	for (uint64_t resv : arg->u.zc_area.resv)
+		if (resv)
+			return -EINVAL;
+	if (own.rq_area_token || own.resv2[0] || own.resv2[1] ||
+	    !(own.flags & DRX_ZCRX_AREA_DMABUF) == dmabuf)
+		return -EINVAL;
+	if (own.len % chunk_len)
+		return -ERANGE;
+	if (!area_errors.empty()) {
+		err = area_errors.front();
+		area_errors.pop_front();
+		if (err)
+			return err;
+	}
+	err = map_area(own, &at);
+	if (err)
+		return err;
+	user->rq_area_token = areas.size() << DRX_ZCRX_AREA_SHIFT;
+	areas.push_back({ at, own.len, static_cast<uint32_t>(refs.size()) });
+	add_chunks(own.len / chunk_len);
+	areas_added++;
 	return 0;
 }
 
@@ -251,9 +296,12 @@ int FakeRing::register_ifq(struct drx_zcrx_ifq_reg *arg, unsigned int nr_args)
 		if (err)
 			return err;
 	}
-	err = map_area();
+	dmabuf = area.flags & DRX_ZCRX_AREA_DMABUF;
+	unsigned char *base = nullptr;
+	err = map_area(area, &base);
 	if (err)
 		return err;
+	areas.push_back({ base, area.len, 0 });
 
 	auto *mem = reinterpret_cast<unsigned char *>(region.user_addr);
 	rq_khead = reinterpret_cast<uint32_t *>(mem);
@@ -267,12 +315,7 @@ int FakeRing::register_ifq(struct drx_zcrx_ifq_reg *arg, unsigned int nr_args)
 	if (arg->event_desc)
 		stats = reinterpret_cast<struct drx_zcrx_stats *>(
 			mem + events.stats_offset);
-	const size_t nr = area.len / chunk_len;
-	refs.assign(nr, 0);
-	user_refs.assign(nr, 0);
-	in_refills.assign(nr, 0);
-	for (uint32_t i = 0; i < nr; i++)
-		free_list.push_back(i);
+	add_chunks(area.len / chunk_len);
 	registered = true;
 	zcrx_id = 7;
 
@@ -349,6 +392,8 @@ int FakeRing::ctrl(struct drx_zcrx_ctrl *arg, unsigned int nr_args)
 		return export_registration(arg);
 	if (arg->op == DRX_ZCRX_CTRL_ARM_EVENT)
 		return arm_event(arg);
+	if (arg->op == DRX_ZCRX_CTRL_ADD_AREA)
+		return add_area(arg);
 	if (arg->op != DRX_ZCRX_CTRL_FLUSH_RQ)
 		return -EOPNOTSUPP;
 	flushes++;

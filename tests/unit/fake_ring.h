@@ -99,6 +99,7 @@ class FakeRing
 	int flush_error = 0;
 	int export_error = 0;
 	int arm_error = 0;
+	std::deque<int> area_errors; /* for the next added areas */
 	bool alloc_events = false; /* tell of an empty area */
 	std::function<void()> on_enter; /* before anything else */
 	bool idle_nic = false; /* never looks at the refill ring */
@@ -114,7 +115,8 @@ class FakeRing
 	bool pack = true; /* several pieces in one chunk */
 	uint32_t burst = UINT32_MAX; /* completions of a socket at a time */
 	bool shuffle = false; /* random sockets, at random times */
-	uint64_t area_token = UINT64_C(5) << DRX_ZCRX_AREA_SHIFT;
+	uint64_t area_token =
+		0; /* as Linux has it; a kernel may have another */
 	bool cqe_has_token = true; /* since 7.3 */
 
 	/* What was seen. */
@@ -122,6 +124,7 @@ class FakeRing
 	unsigned int enters = 0;
 	unsigned int flushes = 0;
 	unsigned int imports = 0;
+	unsigned int areas_added = 0;
 	unsigned int arms = 0; /* of the event that the area is empty */
 	unsigned int exits = 0;
 	unsigned int cancels = 0;
@@ -202,7 +205,10 @@ class FakeRing
 		  struct io_uring_params *params);
 	int enter(bool wait, struct __kernel_timespec *ts);
 	int register_ifq(struct drx_zcrx_ifq_reg *arg, unsigned int nr_args);
-	int map_area();
+	static int map_area(const struct drx_zcrx_area_reg &area,
+			    unsigned char **ret);
+	int add_area(const struct drx_zcrx_ctrl *arg);
+	void add_chunks(size_t nr);
 	int ctrl(struct drx_zcrx_ctrl *arg, unsigned int nr_args);
 	int export_registration(struct drx_zcrx_ctrl *arg) const;
 	int arm_event(const struct drx_zcrx_ctrl *arg);
@@ -222,14 +228,16 @@ class FakeRing
 	void flush_overflow();
 	bool cq_empty() const;
 	bool cq_place(bool wide, bool overflow, uint32_t *idx);
-	bool post_data(uint64_t user_data, uint32_t len, uint64_t off);
+	bool post_data(uint64_t user_data, uint32_t len, uint32_t chunk,
+		       uint32_t off);
 	void post(uint64_t user_data, int res, uint32_t flags);
 	bool post_short(const Overflow &cqe, bool overflow);
 	void cq_commit();
 	bool get_chunk(uint32_t *chunk);
 	void put_chunk(uint32_t chunk, bool to_pool);
 	unsigned int take_refills(unsigned int max, bool to_pool);
-	void fill(uint64_t at, int fd, uint64_t position, uint32_t len);
+	void fill(uint32_t chunk, uint32_t off, int fd, uint64_t position,
+		  uint32_t len);
 	void violation(const std::string &text);
 	void kernel_thread();
 
@@ -260,7 +268,14 @@ class FakeRing
 	uint32_t rq_nr = 0;
 
 	/* The area and its chunks. */
-	unsigned char *base = nullptr;
+	struct Area {
+		unsigned char *base;
+		uint64_t len;
+		uint32_t first; /* chunk */
+	};
+	std::vector<Area> areas; /* the registered one, and added ones */
+	const Area &area_of(uint32_t chunk) const;
+	bool find_chunk(uint64_t refill, uint32_t *chunk);
 	bool dmabuf = false;
 	bool nodev = false; /* no NIC: all is copied out of the sockets */
 	uint32_t chunk_len = 0;

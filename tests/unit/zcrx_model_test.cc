@@ -35,6 +35,11 @@ class Model : public testing::TestWithParam<uint64_t>
 		rig.fake.burst = 1 + static_cast<uint32_t>(pick(20));
 		rig.fake.area_token = pick(4) << DRX_ZCRX_AREA_SHIFT;
 		rig.fake.cqe_has_token = pick(2);
+		grows = !pick(2);
+		if (grows) { /* Linux 7.3 */
+			rig.fake.area_token = 0;
+			rig.fake.cqe_has_token = true;
+		}
 		rig.fake.alloc_events = pick(2);
 		rig.opts.cq_entries = 1u << pick(8);
 		rig.opts.flags = pick(2) ? DEVRX_RECEIVER_F_CQE_MIXED : 0;
@@ -112,6 +117,9 @@ class Model : public testing::TestWithParam<uint64_t>
 			EXPECT_EQ(devrx_receiver_poll_fences(rig.rx),
 				  static_cast<int>(nr_fenced()));
 			break;
+		case 17:
+			grow();
+			break;
 		default:
 			wait();
 		}
@@ -134,6 +142,16 @@ class Model : public testing::TestWithParam<uint64_t>
 		if (over)
 			return;
 		EXPECT_EQ(rig.add(fd), was ? -EEXIST : 0);
+	}
+
+	void grow()
+	{
+		if (!grows || rig.more.size() == 5 || pick(20))
+			return;
+		const int area =
+			rig.grow(rig.info().chunk_len * (1 + pick(40)));
+
+		EXPECT_EQ(area, static_cast<int>(rig.more.size())) << rig.why();
 	}
 
 	void remove()
@@ -192,9 +210,7 @@ class Model : public testing::TestWithParam<uint64_t>
 				for (const auto &other : group.frags)
 					ASSERT_FALSE(overlap(frag, other));
 			held.push_back(frag);
-			EXPECT_EQ(devrx_memory_read(rig.mem, frag.offset,
-						    &firsts[frag.token], 1),
-				  0);
+			EXPECT_EQ(rig.read(frag, &firsts[frag.token], 1), 0);
 		}
 	}
 
@@ -340,8 +356,7 @@ class Model : public testing::TestWithParam<uint64_t>
 		unsigned char first;
 		const auto it = firsts.find(frag.token);
 
-		EXPECT_EQ(devrx_memory_read(rig.mem, frag.offset, &first, 1),
-			  0);
+		EXPECT_EQ(rig.read(frag, &first, 1), 0);
 		return it == firsts.end() || it->second == first;
 	}
 
@@ -370,6 +385,7 @@ class Model : public testing::TestWithParam<uint64_t>
 	std::mt19937_64 rng;
 	CopyRig rig;
 	bool copies = false;
+	bool grows = false;
 	std::vector<int> sockets;
 	std::set<int> finished;
 	std::vector<devrx_fragment> held, released;

@@ -275,7 +275,8 @@ const Good good_opens[] = {
 	{ "OneChunkPerHalf", [](Rig &r) { r.opts.chunk_len = 131072; } },
 	{ "TierAskedFor",
 	  [](Rig &r) { r.opts.tier = DEVRX_TIER_ZCRX_DEVICE; } },
-	{ "NoAreaToken", [](Rig &r) { r.fake.area_token = 0; } },
+	{ "AnAreaToken",
+	  [](Rig &r) { r.fake.area_token = UINT64_C(5) << 48; } },
 	{ "HeaderOfAPage",
 	  [](Rig &r) {
 		  r.features.rq_hdr_size = 4096;

@@ -340,4 +340,21 @@ TEST_F(Events, RemovedWithoutAConnection)
 	EXPECT_EQ(devrx_receiver_close(rx.release(), 0), 0);
 }
 
+/* More memory for a NIC that is no longer there: Linux 7.3 says -EFAULT. */
+TEST_F(Events, RemovedItTakesNoMoreMemory)
+{
+	Memory more;
+
+	ASSERT_NO_FATAL_FAILURE(open());
+	ASSERT_EQ(make_memory(&more, "udmabuf", MiB), outcome(0));
+	ASSERT_NO_FATAL_FAILURE(remove());
+	const int err = devrx_receiver_add_area(rx.get(), more.get());
+	if (cause_id(rx) == "area-unsupported")
+		GTEST_SKIP() << "Linux before 7.3 adds no areas";
+	EXPECT_EQ(err, -ENODEV);
+	EXPECT_EQ(cause_id(rx), "nic-missing");
+	EXPECT_EQ(devrx_memory_free(more.release()), 0) << "still bound";
+	EXPECT_EQ(receiver_info(rx).areas, 1u);
+}
+
 } /* namespace */

@@ -203,23 +203,32 @@ std::string cause_id(const Receiver &rx)
 }
 
 View::View(const Memory &mem)
-    : mem_(mem.get()),
-      host_(static_cast<const char *>(memory_info(mem).host_addr))
 {
+	add(mem);
 }
 
-const char *View::at(uint64_t off, uint32_t len)
+void View::add(const Memory &mem)
 {
-	if (host_)
-		return host_ + off;
+	mems_.push_back(mem.get());
+	hosts_.push_back(static_cast<const char *>(memory_info(mem).host_addr));
+}
+
+const char *View::at(uint64_t off, uint32_t len, unsigned int area)
+{
+	if (area >= mems_.size())
+		return nullptr;
+	if (hosts_[area])
+		return hosts_[area] + off;
 	copy_.resize(len);
-	return devrx_memory_read(mem_, off, copy_.data(), len) ? nullptr :
-								 copy_.data();
+	return devrx_memory_read(mems_[area], off, copy_.data(), len) ?
+		       nullptr :
+		       copy_.data();
 }
 
 bool View::equal(const devrx_fragment &frag, const char *want)
 {
-	const char *got = at(frag.offset, frag.length);
+	const char *got = at(devrx_fragment_offset(&frag), frag.length,
+			     devrx_fragment_area(&frag));
 
 	return got && !memcmp(got, want, frag.length);
 }

@@ -83,12 +83,14 @@ class View
 {
       public:
 	explicit View(const Memory &mem);
-	const char *at(uint64_t off, uint32_t len);
+	/* The receiver's next one. */
+	void add(const Memory &mem);
+	const char *at(uint64_t off, uint32_t len, unsigned int area = 0);
 	bool equal(const devrx_fragment &frag, const char *want);
 
       private:
-	devrx_memory *mem_;
-	const char *host_;
+	std::vector<devrx_memory *> mems_;
+	std::vector<const char *> hosts_;
 	std::vector<char> copy_;
 };
 
@@ -100,6 +102,11 @@ class Follower
 {
       public:
 	Follower(const Memory &mem, unsigned int streams);
+	/* Fragments may be in @mem as well. */
+	void add(const Memory &mem)
+	{
+		view_.add(mem);
+	}
 	/* False, with error() set, at the first thing that is wrong. */
 	bool take(const devrx_fragment &frag);
 	const std::string &error() const
