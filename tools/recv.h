@@ -2,7 +2,7 @@
 /*
  * One run of "devrx recv", shared by its files: recv_args.c reads the options;
  * cmd_recv.c builds everything up and takes it down; recv_loop.c accepts and
- * receives; recv_report.c says what happened, recv_metrics.c what goes on.
+ * receives, recv_write.c writes files; recv_report.c says what happened, recv_metrics.c what goes on.
  */
 #ifndef DEVRX_TOOLS_RECV_H
 #define DEVRX_TOOLS_RECV_H
@@ -18,6 +18,11 @@
 #include "sink.h"
 
 #define RECV_MAX_CONNECTIONS 16384
+/* Fragments of one wait. */
+#define RECV_BATCH CRC32C_BATCH
+/* Writes of the receiver's ring: as many as it has, and fragments of one. */
+#define RECV_WRITES 64
+#define RECV_WRITE_FRAGMENTS 64
 
 struct recv_opts {
 	const char *nic; /* NULL: tier recv */
@@ -45,9 +50,19 @@ struct recv_opts {
 struct recv_connection {
 	int fd; /* -1 before it came and after it ended */
 	bool failed;
+	bool last; /* its last fragment came, and */
+	int error; /* ... said so */
+	unsigned int writes; /* of its file, under way */
 	uint64_t bytes;
 	char peer[ENDPOINT_LEN];
 	struct sink sink;
+};
+
+/* A write under way. */
+struct recv_write {
+	unsigned int nr; /* fragments, 0 for none */
+	bool direct;
+	struct devrx_fragment frags[RECV_WRITE_FRAGMENTS];
 };
 
 /* Something that went wrong, for the JSON object. */
@@ -79,6 +94,10 @@ struct recv_run {
 	void *bounce; /* for memory that the CPU cannot map */
 	uint64_t bytes;
 	uint64_t bytes_copied; /* in fragments that say so */
+	uint64_t bytes_written; /* to --out, and of them */
+	uint64_t bytes_ring; /* ... by the receiver's ring, and of those */
+	uint64_t bytes_direct; /* ... past the page cache */
+	struct recv_write writes[RECV_WRITES];
 	int64_t start_ns; /* first connection */
 	int64_t end_ns; /* last fragment */
 	int64_t progress_ns; /* when the progress line was last written */
@@ -108,6 +127,25 @@ int recv_signal(void);
 
 /* Accept and receive until all connections have ended, or something stops. */
 void recv_loop(struct recv_run *run);
+
+/* @idx has failed; its file is dropped when no write is under way. */
+void recv_fail_connection(struct recv_run *run, unsigned int idx, int exit_code,
+			  int err, struct devrx_cause *why);
+/* Hand each block of a fragment's bytes to @use, with its place in the stream: 0, or
+ * an exit code. */
+int recv_each_block(struct recv_run *run, const struct devrx_fragment *f,
+		    int (*use)(struct sink *s, const void *buf, size_t len,
+			       uint64_t position, struct devrx_cause *cause),
+		    struct recv_connection *conn, struct devrx_cause *cause);
+
+/* Write what has bytes of @n fragments. In @rest is what can be given back now: how
+ * many; the others are when recv_write_done() is told. */
+unsigned int recv_write_batch(struct recv_run *run,
+			      const struct devrx_fragment *frags,
+			      unsigned int n, struct devrx_fragment *rest);
+/* DEVRX_EVENT_WRITTEN; of which connection. */
+unsigned int recv_write_done(struct recv_run *run,
+			     const struct devrx_fragment *event);
 
 /* --metrics: write the file; 0, or a negative errno with the cause. */
 int recv_metrics_write(struct recv_run *run, struct devrx_cause *cause);

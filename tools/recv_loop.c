@@ -18,7 +18,7 @@
 #include "recv.h"
 #include "report.h"
 
-#define BATCH CRC32C_BATCH
+#define BATCH RECV_BATCH
 #define BOUNCE_LEN (64u << 10)
 #define MS INT64_C(1000000)
 /* How long a new connection may wait to be accepted under load. */
@@ -54,24 +54,39 @@ int recv_signal(void)
 	return caught;
 }
 
-static void end_connection(struct recv_run *run, struct recv_connection *conn,
-			   int error)
+/* After its last fragment and its last write: the file gets its name, or goes. */
+static void settle_connection(struct recv_run *run,
+			      struct recv_connection *conn)
 {
-	PROBE3(recv__connection__end, conn - run->connections, conn->bytes,
-	       error);
-	close(conn->fd);
-	conn->fd = -1;
+	const unsigned int idx = (unsigned int)(conn - run->connections);
+	struct devrx_cause cause = { 0 };
+	int rc;
+
+	if (!conn->last || conn->writes)
+		return;
+	conn->last = false;
+	if (!conn->failed) {
+		rc = sink_commit(&conn->sink, &cause);
+		if (rc)
+			recv_fail_connection(run, idx, rc, conn->sink.err,
+					     &cause);
+	}
+	if (conn->failed)
+		sink_drop(&conn->sink);
+	PROBE3(recv__connection__end, idx, conn->bytes, conn->error);
 	run->nr_ended++;
 }
 
-static void fail_connection(struct recv_run *run, unsigned int idx,
-			    int exit_code, int err, struct devrx_cause *why)
+void recv_fail_connection(struct recv_run *run, unsigned int idx, int exit_code,
+			  int err, struct devrx_cause *why)
 {
 	struct recv_connection *conn = &run->connections[idx];
 	struct devrx_cause cause;
 
 	conn->failed = true;
-	sink_drop(&conn->sink);
+	/* The ring may still have its descriptor. */
+	if (!conn->writes)
+		sink_drop(&conn->sink);
 	cause_set(&cause, why->id, why->next, "connection %u from %s: %s", idx,
 		  conn->peer, why->text[0] ? why->text : strerror(-err));
 	recv_fail(run, exit_code, (int)idx, err, &cause);
@@ -100,20 +115,21 @@ static void connection_error(struct recv_run *run, unsigned int idx, int err)
 				  "it failed after %llu bytes: %s", bytes,
 				  strerror(-err));
 	}
-	fail_connection(run, idx, EXIT_TRANSFER, err, &cause);
+	recv_fail_connection(run, idx, EXIT_TRANSFER, err, &cause);
 }
 
-/* The bytes of a fragment into its connection's sink. */
-static int use_bytes(struct recv_run *run, struct recv_connection *conn,
-		     const struct devrx_fragment *f, struct devrx_cause *cause)
+int recv_each_block(struct recv_run *run, const struct devrx_fragment *f,
+		    int (*use)(struct sink *s, const void *buf, size_t len,
+			       uint64_t position, struct devrx_cause *cause),
+		    struct recv_connection *conn, struct devrx_cause *cause)
 {
 	const char *host = run->memory_info.host_addr;
 	uint32_t done = 0;
 	int rc = 0;
 
 	if (host)
-		return sink_put(&conn->sink, host + f->offset, f->length,
-				cause);
+		return use(&conn->sink, host + f->offset, f->length,
+			   f->position, cause);
 	while (!rc && done < f->length) {
 		uint32_t n = f->length - done;
 
@@ -128,12 +144,57 @@ static int use_bytes(struct recv_run *run, struct recv_connection *conn,
 				  run->memory_info.kind, strerror(-rc));
 			return EXIT_ENVIRONMENT;
 		}
-		rc = sink_put(&conn->sink, run->bounce, n, cause);
-		/* The next block takes the buffer: write this one now. */
-		if (!rc)
-			rc = sink_flush(&conn->sink, cause);
+		rc = use(&conn->sink, run->bounce, n, f->position + done,
+			 cause);
 		done += n;
 	}
+	return rc;
+}
+
+/* A block for a sink whose file is written by the ring, or that has none. */
+static int check_block(struct sink *s, const void *buf, size_t len,
+		       uint64_t position, struct devrx_cause *cause)
+{
+	(void)position;
+	return sink_check(s, buf, len, cause);
+}
+
+/* A block for any other; the next one may take the buffer. */
+static int put_block(struct sink *s, const void *buf, size_t len,
+		     uint64_t position, struct devrx_cause *cause)
+{
+	int rc;
+
+	(void)position;
+	rc = sink_put(s, buf, len, cause);
+	return rc ? rc : sink_flush(s, cause);
+}
+
+/* Are files written by the receiver's ring? Not while a device reads the fragments:
+ * when they go back is its affair. */
+static bool ring_writes(const struct recv_run *run,
+			const struct recv_connection *conn)
+{
+	return !run->crc32c && sink_is_file(&conn->sink);
+}
+
+/* The bytes of a fragment into its connection's sink. */
+static int use_bytes(struct recv_run *run, struct recv_connection *conn,
+		     const struct devrx_fragment *f, struct devrx_cause *cause)
+{
+	const struct sink_opts *sink = &run->opts->sink;
+	const char *host = run->memory_info.host_addr;
+	int rc;
+
+	if (ring_writes(run, conn))
+		return sink->digest || sink->verify ?
+			       recv_each_block(run, f, check_block, conn,
+					       cause) :
+			       0;
+	rc = host ? sink_put(&conn->sink, host + f->offset, f->length, cause) :
+		    recv_each_block(run, f, put_block, conn, cause);
+	if (!rc && sink->out)
+		run->bytes_written += f->length;
 	return rc;
 }
 
@@ -156,7 +217,7 @@ static void use_fragment(struct recv_run *run, const struct devrx_fragment *f)
 			  "byte %llu of the stream came where %llu was due",
 			  (unsigned long long)f->position,
 			  (unsigned long long)conn->bytes);
-		fail_connection(run, idx, EXIT_TRANSFER, -EPROTO, &cause);
+		recv_fail_connection(run, idx, EXIT_TRANSFER, -EPROTO, &cause);
 	}
 	conn->bytes += f->length;
 	run->bytes += f->length;
@@ -164,14 +225,16 @@ static void use_fragment(struct recv_run *run, const struct devrx_fragment *f)
 		run->bytes_copied += f->length;
 	if (f->length && !conn->failed && sinks_used(run))
 		rc = use_bytes(run, conn, f, &cause);
-	if (!rc && (f->flags & DEVRX_FRAGMENT_EOF) && !conn->failed)
-		rc = sink_commit(&conn->sink, &cause);
 	if (rc)
-		fail_connection(run, idx, rc, conn->sink.err, &cause);
+		recv_fail_connection(run, idx, rc, conn->sink.err, &cause);
 	if ((f->flags & DEVRX_FRAGMENT_ERROR) && !conn->failed)
 		connection_error(run, idx, f->error);
-	if (f->flags & (DEVRX_FRAGMENT_EOF | DEVRX_FRAGMENT_ERROR))
-		end_connection(run, conn, f->error);
+	if (f->flags & (DEVRX_FRAGMENT_EOF | DEVRX_FRAGMENT_ERROR)) {
+		close(conn->fd);
+		conn->fd = -1;
+		conn->last = true;
+		conn->error = f->error;
+	}
 }
 
 static void receiver_error(struct recv_run *run, const char *what, int err)
@@ -228,23 +291,42 @@ static bool use_batch(struct recv_run *run, const struct devrx_fragment *frags,
 		      unsigned int n)
 {
 	struct recv_connection *conn;
+	struct devrx_fragment rest[BATCH];
+	unsigned int of[BATCH]; /* whose it is */
 	struct devrx_cause cause;
+	unsigned int nr_rest;
 	bool released;
 	int rc;
 
 	if (run->crc32c && !start_device(run, frags, n))
 		return false;
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < n; i++) {
+		if (frags[i].flags & DEVRX_FRAGMENT_EVENT) {
+			of[i] = recv_write_done(run, &frags[i]);
+			continue;
+		}
+		of[i] = (unsigned int)frags[i].user;
 		use_fragment(run, &frags[i]);
+	}
 	for (unsigned int i = 0; i < n && sinks_used(run); i++) {
+		if (frags[i].flags & DEVRX_FRAGMENT_EVENT)
+			continue;
 		conn = &run->connections[frags[i].user];
 		rc = sink_flush(&conn->sink, &cause);
 		if (rc && !conn->failed)
-			fail_connection(run, (unsigned int)frags[i].user, rc,
-					conn->sink.err, &cause);
+			recv_fail_connection(run, (unsigned int)frags[i].user,
+					     rc, conn->sink.err, &cause);
 	}
 	PROBE2(recv__fragments, n, run->bytes);
-	released = release_batch(run, frags, n);
+	if (run->opts->sink.out && !run->crc32c) {
+		nr_rest = recv_write_batch(run, frags, n, rest);
+		released = release_batch(run, rest, nr_rest);
+	} else {
+		released = release_batch(run, frags, n);
+	}
+	/* Only now: an earlier write may have ended beside the last bytes. */
+	for (unsigned int i = 0; i < n; i++)
+		settle_connection(run, &run->connections[of[i]]);
 	run->end_ns = now_ns();
 	/* Wrong bytes end their connection only; a full disk ends all. */
 	return released && run->exit_code <= EXIT_TRANSFER;

@@ -81,6 +81,9 @@ static const struct metric {
 	  STAT(area_empty) },
 	{ "uploads_total", "counter",
 	  "Batches copied into the memory in the background.", STAT(uploads) },
+	{ "written_bytes_total", "counter",
+	  "Bytes written to files by the receiver's ring.",
+	  STAT(bytes_written) },
 };
 
 /* A label's value, with what would end it escaped. */

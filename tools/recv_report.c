@@ -123,6 +123,20 @@ static void print_copies(const struct recv_run *run)
 	printf(", copied %lld bytes\n", (long long)copied);
 }
 
+static void print_output(const struct recv_run *run)
+{
+	const char *how = run->memory_info.host_addr ? "from where they lie" :
+						       "as its provider reads";
+
+	if (!run->opts->sink.out)
+		return;
+	printf("output      %llu bytes, %llu of them by the ring, %s, and %llu "
+	       "past the page cache\n",
+	       (unsigned long long)run->bytes_written,
+	       (unsigned long long)run->bytes_ring, how,
+	       (unsigned long long)run->bytes_direct);
+}
+
 static void print_connections(const struct recv_run *run)
 {
 	for (unsigned int i = 0; i < run->nr_accepted; i++) {
@@ -170,6 +184,7 @@ void recv_print_summary(struct recv_run *run)
 	printf("fragments   %llu, overflows %llu\n",
 	       (unsigned long long)run->stats.fragments,
 	       (unsigned long long)run->stats.overflows);
+	print_output(run);
 	print_connections(run);
 }
 
@@ -209,6 +224,15 @@ static void json_results(struct json *j, const struct recv_run *run)
 		json_bool(j, "verified", !run->exit_code);
 	else
 		json_null(j, "verified");
+	if (run->opts->sink.out) {
+		json_u64(j, "bytes_written", run->bytes_written);
+		json_u64(j, "bytes_written_ring", run->bytes_ring);
+		json_u64(j, "bytes_written_direct", run->bytes_direct);
+	} else {
+		json_null(j, "bytes_written");
+		json_null(j, "bytes_written_ring");
+		json_null(j, "bytes_written_direct");
+	}
 	json_u64(j, "overflows", run->stats.overflows);
 	json_u64(j, "starved", run->stats.starved);
 }

@@ -49,6 +49,49 @@ static int open_temp(struct sink *s)
 	return fd;
 }
 
+/*
+ * Once more with O_DIRECT, where the file system has that and tells what it wants;
+ * Linux 6.1 does. Whole pages are written so, and only those: a page that is written
+ * both ways at a time could keep either.
+ */
+static void open_direct(struct sink *s)
+{
+#ifdef STATX_DIOALIGN
+	const uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
+	struct statx st;
+
+	if (statx(s->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) ||
+	    !(st.stx_mask & STATX_DIOALIGN) || !st.stx_dio_offset_align ||
+	    st.stx_dio_offset_align > page)
+		return;
+	s->memory_align = st.stx_dio_mem_align ? st.stx_dio_mem_align : 1;
+	s->direct_fd = open(s->temp, O_WRONLY | O_CLOEXEC | O_DIRECT);
+#else
+	(void)s;
+#endif
+}
+
+bool sink_is_file(const struct sink *s)
+{
+	return s->temp;
+}
+
+bool sink_direct(const struct sink *s, const void *buf, uint64_t position,
+		 size_t len)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	return s->direct_fd >= 0 && position % page == 0 && len % page == 0 &&
+	       (uintptr_t)buf % s->memory_align == 0;
+}
+
+void sink_no_direct(struct sink *s)
+{
+	if (s->direct_fd >= 0)
+		close(s->direct_fd);
+	s->direct_fd = -1;
+}
+
 static int open_file(struct sink *s, unsigned int idx, unsigned int total,
 		     struct devrx_cause *cause)
 {
@@ -70,8 +113,11 @@ static int open_file(struct sink *s, unsigned int idx, unsigned int total,
 		}
 		s->fd = open_temp(s);
 	}
-	if (s->fd >= 0)
+	if (s->fd >= 0) {
+		if (s->temp)
+			open_direct(s);
 		return 0;
+	}
 	rc = errno;
 	free(s->temp);
 	s->temp = NULL;
@@ -84,6 +130,7 @@ int sink_open(struct sink *s, const struct sink_opts *opts, unsigned int idx,
 	memset(s, 0, sizeof(*s));
 	s->opts = opts;
 	s->fd = -1;
+	s->direct_fd = -1;
 	if (opts->digest) {
 		s->md = EVP_MD_CTX_new();
 		if (!s->md || !EVP_DigestInit_ex(s->md, EVP_sha256(), NULL))
@@ -110,15 +157,24 @@ static int check_pattern(struct sink *s, const void *buf, size_t len,
 	return EXIT_TRANSFER;
 }
 
-int sink_put(struct sink *s, const void *buf, size_t len,
-	     struct devrx_cause *cause)
+int sink_check(struct sink *s, const void *buf, size_t len,
+	       struct devrx_cause *cause)
 {
 	int rc = s->opts->verify ? check_pattern(s, buf, len, cause) : 0;
 
+	if (!rc && s->md && !EVP_DigestUpdate(s->md, buf, len))
+		return out_of_memory(s, cause);
+	s->position += rc ? 0 : len;
+	return rc;
+}
+
+int sink_put(struct sink *s, const void *buf, size_t len,
+	     struct devrx_cause *cause)
+{
+	int rc = sink_check(s, buf, len, cause);
+
 	if (rc)
 		return rc;
-	if (s->md && !EVP_DigestUpdate(s->md, buf, len))
-		return out_of_memory(s, cause);
 	if (s->fd >= 0) {
 		if (s->nr_iov == SINK_IOV) {
 			rc = sink_flush(s, cause);
@@ -129,8 +185,33 @@ int sink_put(struct sink *s, const void *buf, size_t len,
 		s->iov[s->nr_iov].iov_len = len;
 		s->nr_iov++;
 	}
-	s->position += len;
 	return 0;
+}
+
+int sink_write_at(struct sink *s, const void *buf, size_t len,
+		  uint64_t position, struct devrx_cause *cause)
+{
+	const char *at = buf;
+
+	while (len) {
+		const ssize_t n = pwrite(s->fd, at, len, (off_t)position);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return output_error(s, "write", errno, cause);
+		at += n;
+		len -= (size_t)n;
+		position += (uint64_t)n;
+	}
+	return 0;
+}
+
+int sink_failed(struct sink *s, int err, uint64_t position,
+		struct devrx_cause *cause)
+{
+	s->position = position;
+	return output_error(s, "write", -err, cause);
 }
 
 int sink_flush(struct sink *s, struct devrx_cause *cause)
@@ -175,6 +256,7 @@ int sink_commit(struct sink *s, struct devrx_cause *cause)
 {
 	int rc = sink_flush(s, cause);
 
+	sink_no_direct(s);
 	if (!rc && s->fd >= 0) {
 		/* Some file systems find out that they are full only now. */
 		rc = close(s->fd) ? output_error(s, "write", errno, cause) : 0;
@@ -194,6 +276,7 @@ int sink_commit(struct sink *s, struct devrx_cause *cause)
 
 void sink_drop(struct sink *s)
 {
+	sink_no_direct(s);
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;

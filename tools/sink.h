@@ -37,6 +37,8 @@ struct sink {
 	char *path;
 	char *temp; /* NULL where the file is written directly */
 	int fd;
+	int direct_fd; /* the same with O_DIRECT, or -1 */
+	uint32_t memory_align; /* what that wants of addresses */
 	int err; /* negative errno of what failed last */
 	unsigned int nr_iov;
 	uint64_t position; /* bytes taken so far */
@@ -51,6 +53,27 @@ int sink_open(struct sink *s, const struct sink_opts *opts, unsigned int idx,
 /* The stream's next bytes; they must stay as they are until sink_flush(). */
 int sink_put(struct sink *s, const void *buf, size_t len,
 	     struct devrx_cause *cause);
+
+/* The same, but for a file: digest and pattern only. */
+int sink_check(struct sink *s, const void *buf, size_t len,
+	       struct devrx_cause *cause);
+
+/* Is there a file that can be written anywhere at any time? */
+bool sink_is_file(const struct sink *s);
+
+/* Can @len bytes at @buf be written with O_DIRECT, at byte @position of the file? */
+bool sink_direct(const struct sink *s, const void *buf, uint64_t position,
+		 size_t len);
+/* From now on they cannot. */
+void sink_no_direct(struct sink *s);
+
+/* Write to byte @position of the file. */
+int sink_write_at(struct sink *s, const void *buf, size_t len,
+		  uint64_t position, struct devrx_cause *cause);
+
+/* A write that somebody else made failed with @err, a negative errno. */
+int sink_failed(struct sink *s, int err, uint64_t position,
+		struct devrx_cause *cause);
 
 /* Done with all that sink_put() was given. */
 int sink_flush(struct sink *s, struct devrx_cause *cause);

@@ -34,6 +34,7 @@
 #include <devrx/ring.h>
 #include <devrx/share.h>
 #include <devrx/vulkan.h>
+#include <devrx/write.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -212,8 +212,8 @@ struct devrx_receiver_opts {
  * device failed; see error. It comes at any time, after its connection's last
  * fragment, too. There is nothing to release. */
 #define DEVRX_FRAGMENT_LOST (1u << 3)
-/* No bytes, and of no connection: @user is an enum devrx_event. There is nothing to
- * release. Only for those who asked for it. */
+/* Nothing received, and of no connection: @user is an enum devrx_event. There is
+ * nothing to release. Only for those who asked for it. */
 #define DEVRX_FRAGMENT_EVENT (1u << 4)
 
 /*
@@ -232,6 +232,9 @@ enum devrx_event {
 	/* The NIC found no free chunk in the area, and dropped what came (Linux 7.2;
 	 * once, until something was released): -ENOBUFS. */
 	DEVRX_EVENT_AREA_EMPTY = 5,
+	/* A write of devrx/write.h, whose cookie is @position, has ended: 0, or why it
+	 * failed. */
+	DEVRX_EVENT_WRITTEN = 6,
 };
 
 /**
@@ -243,7 +246,7 @@ enum devrx_event {
  * @user: the value given to devrx_receiver_add(); with EVENT an enum devrx_event
  * @token: identifies the fragment for its release; opaque, 0 where there is
  *      nothing to release
- * @length: bytes; 0 with EOF and ERROR
+ * @length: bytes; 0 with EOF and ERROR; with DEVRX_EVENT_WRITTEN those of the write
  * @flags: DEVRX_FRAGMENT_*
  * @error: with LOST what the fence said (cause "device-lost"); with EVENT see enum
  *      devrx_event; with ERROR a
@@ -349,6 +352,7 @@ struct devrx_receiver_info {
  *      can (devrx/provider.h): of @bytes and @fragments the newest are on their way
  * @area_empty: times the NIC found no free chunk in the area and began to drop, as the
  *      kernel tells it (Linux 7.2): once, until something was released
+ * @bytes_written: to files, by devrx_receiver_write() (devrx/write.h)
  *
  * Since: 0.1
  */
@@ -381,6 +385,7 @@ struct devrx_receiver_stats {
 	uint64_t nic_gone;
 	uint64_t uploads;
 	uint64_t area_empty;
+	uint64_t bytes_written;
 };
 
 /**
@@ -577,8 +582,9 @@ DEVRX_API int devrx_receiver_remove(struct devrx_receiver *rx, int sockfd);
  *             "held-by-caller"). Also, once, where some were paused and
  *             there is nothing of the others at the moment. Not while some
  *             are behind a fence: then it waits for that;
- *   -ENOTCONN no connection is added, and none of the ended ones has its last
- *             fragment still to come: there is nothing to wait for, whatever
+ *   -ENOTCONN no connection is added, none of the ended ones has its last
+ *             fragment still to come, and no write (devrx/write.h) is under
+ *             way: there is nothing to wait for, whatever
  *             fences are pending (devrx_receiver_poll_fences());
  *   -EINTR    a signal came before anything else;
  *   -EPERM    forked.

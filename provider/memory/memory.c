@@ -386,6 +386,13 @@ bool drx_memory_wants_pci(const struct devrx_memory *mem)
 	return drx_dmabuf_wants_pci(exporter);
 }
 
+void *drx_memory_host(const struct devrx_memory *mem, uint64_t *len)
+{
+	if (len)
+		*len = mem->backing.len;
+	return mem->backing.host_addr;
+}
+
 const struct devrx_provider *drx_memory_provider(struct devrx_memory *mem,
 						 struct devrx_backing **ret)
 {

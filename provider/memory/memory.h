@@ -30,6 +30,9 @@ bool drx_memory_wants_pci(const struct devrx_memory *mem);
  */
 bool drx_memory_host_writable(const struct devrx_memory *mem);
 
+/* Where the CPU has it, or NULL; @len (may be NULL) gets its bytes. */
+void *drx_memory_host(const struct devrx_memory *mem, uint64_t *len);
+
 /* The memory's own provider and what it is to be called with; for ranges that
  * the caller has checked, in the process that made @mem. */
 const struct devrx_provider *drx_memory_provider(struct devrx_memory *mem,

@@ -16,23 +16,6 @@
 #include "util/cause.h"
 #include "zcrx/receiver.h"
 
-/* io_uring_register(2) of a ring tells at most so many opcodes. */
-#define PROBE_OPS 256u
-
-static bool has_opcode(struct devrx_receiver *rx)
-{
-	union {
-		struct io_uring_probe probe;
-		char room[sizeof(struct io_uring_probe) +
-			  PROBE_OPS * sizeof(struct io_uring_probe_op)];
-	} u = { 0 };
-
-	return rx->ops->reg(&rx->ring, IORING_REGISTER_PROBE, &u.probe,
-			    PROBE_OPS) >= 0 &&
-	       io_uring_opcode_supported(&u.probe,
-					 (int)DRX_IORING_OP_EPOLL_WAIT);
-}
-
 static int take_off(struct devrx_receiver *rx)
 {
 	struct drx_epoll *epoll = &rx->events.epoll;
@@ -72,7 +55,8 @@ int devrx_receiver_epoll(struct devrx_receiver *rx, int epfd,
 		return -EBADF;
 	if (epoll->fd >= 0)
 		return -EEXIST;
-	if (!has_opcode(rx)) {
+	if (!drx_uring_has_opcode(rx->ops, &rx->ring,
+				  (int)DRX_IORING_OP_EPOLL_WAIT)) {
 		rx->has_cause = true;
 		return drx_fail(&rx->cause, -EOPNOTSUPP, "epoll-missing",
 				"poll devrx_receiver_fd() in the epoll set",

@@ -15,7 +15,7 @@ void drx_events_init(struct devrx_receiver *rx)
 
 bool drx_events_wanted(const struct devrx_receiver *rx)
 {
-	return rx->events.tell || rx->events.epoll.fd >= 0;
+	return rx->events.tell || rx->events.epoll.fd >= 0 || rx->writes.nr;
 }
 
 void drx_events_watch(struct devrx_receiver *rx, const struct drx_watch *watch)
@@ -42,7 +42,8 @@ static bool watch_unarmed(const struct devrx_receiver *rx)
 
 bool drx_events_unarmed(const struct devrx_receiver *rx)
 {
-	return watch_unarmed(rx) || drx_epoll_unarmed(rx);
+	return watch_unarmed(rx) || drx_epoll_unarmed(rx) ||
+	       drx_writes_unarmed(rx);
 }
 
 void drx_events_arm(struct devrx_receiver *rx)
@@ -53,6 +54,7 @@ void drx_events_arm(struct devrx_receiver *rx)
 	if (events->area_empty)
 		drx_events_arm_area(rx);
 	drx_epoll_arm(rx);
+	drx_writes_arm(rx);
 	if (!watch_unarmed(rx))
 		return;
 	sqe = drx_next_sqe(rx);
@@ -98,6 +100,8 @@ void drx_events_reap(struct devrx_receiver *rx, uint64_t user_data, int res)
 {
 	struct drx_events *events = &rx->events;
 
+	if ((user_data & ~(uint64_t)UINT32_MAX) == DRX_UD_WRITE)
+		drx_writes_reap(rx, (uint32_t)user_data, res);
 	if (user_data == DRX_UD_AREA_EMPTY)
 		area_was_empty(rx);
 	if (user_data == DRX_UD_EPOLL)
@@ -165,7 +169,8 @@ unsigned int drx_events_deliver(struct devrx_receiver *rx,
 		events->tell && events->told_empty != rx->stats.area_empty;
 	if (got < n && events->epoll.has_result)
 		got += drx_epoll_deliver(rx, frags + got);
-	events->pending |= events->epoll.has_result;
+	got += drx_writes_deliver(rx, frags + got, n - got);
+	events->pending |= events->epoll.has_result || rx->writes.nr_to_tell;
 	return got;
 }
 

@@ -466,8 +466,10 @@ int devrx_receiver_close(struct devrx_receiver *rx, uint32_t flags)
 					"or close with DEVRX_CLOSE_F_ABANDON",
 					"%" PRIu64
 					" fragments are out, %" PRIu32
-					" of them behind a fence",
-					drx_fragments_out(rx), rx->fences.nr);
+					" of them behind a fence, %" PRIu32
+					" on their way to a file",
+					drx_fragments_out(rx), rx->fences.nr,
+					rx->writes.fragments);
 		}
 		drx_pipeline_fini(rx);
 		rx->ops->exit(&rx->ring);
@@ -476,6 +478,7 @@ int devrx_receiver_close(struct devrx_receiver *rx, uint32_t flags)
 		else if (!rx->share)
 			drx_ifq_fini(&rx->ifq);
 	}
+	drx_writes_fini(&rx->writes, drx_receiver_alive(rx));
 	drx_events_fini(rx);
 	if (rx->wake_fd >= 0)
 		(void)close(rx->wake_fd);

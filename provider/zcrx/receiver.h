@@ -16,6 +16,7 @@
  *	fences.c	... when a device is done with them
  *	recover.c, spares.c	payload that the kernel could not place
  *	flow.c, rcvbuf.c	what the caller and the sockets may hold
+ *	write.c		to a file
  *	events.c, epoll.c	the NIC down, up, away; a program's epoll set
  *	hangup.c	ends that the kernel does not tell of
  *	share.c		several receivers of one queue
@@ -45,6 +46,7 @@
 #include "zcrx/stage.h"
 #include "zcrx/upload.h"
 #include "zcrx/uring.h"
+#include "zcrx/write.h"
 
 /* No connection. */
 #define DRX_NONE UINT32_MAX
@@ -125,6 +127,8 @@ struct drx_conn_list {
 #define DRX_UD_WATCH (DRX_UD_IGNORE | 1)
 #define DRX_UD_EPOLL (DRX_UD_IGNORE | 2)
 #define DRX_UD_AREA_EMPTY (DRX_UD_IGNORE | 3)
+/* A request of write.c, whose number is the low half. */
+#define DRX_UD_WRITE (DRX_UD_IGNORE | UINT64_C(1) << 32)
 
 struct devrx_receiver {
 	/* Each wait and release. */
@@ -152,6 +156,7 @@ struct devrx_receiver {
 	struct drx_recover recover;
 	struct drx_flow flow; /* tiers zcrx-device and zcrx-host */
 	struct drx_events events;
+	struct drx_writes writes;
 	struct drx_hangups hangups;
 	struct devrx_receiver_stats stats;
 

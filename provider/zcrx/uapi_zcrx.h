@@ -17,6 +17,7 @@
 /* io_uring.h: opcodes and flags that older headers lack. */
 #define DRX_IORING_OP_RECV_ZC 58u /* 6.15 */
 #define DRX_IORING_OP_EPOLL_WAIT 59u /* 6.15 */
+#define DRX_IORING_OP_WRITEV_FIXED 61u /* 6.15 */
 #define DRX_IORING_REGISTER_ZCRX_IFQ 32u /* 6.15 */
 #define DRX_IORING_REGISTER_QUERY 35u /* 6.18 */
 #define DRX_IORING_REGISTER_ZCRX_CTRL 36u /* 6.19 */

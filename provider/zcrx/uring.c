@@ -69,3 +69,20 @@ const struct drx_uring_ops drx_uring_kernel = {
 	.reg = kernel_reg,
 	.drain = kernel_drain,
 };
+
+/* io_uring_register(2) of a ring tells at most so many opcodes. */
+#define PROBE_OPS 256u
+
+bool drx_uring_has_opcode(const struct drx_uring_ops *ops,
+			  struct io_uring *ring, int opcode)
+{
+	union {
+		struct io_uring_probe probe;
+		char room[sizeof(struct io_uring_probe) +
+			  PROBE_OPS * sizeof(struct io_uring_probe_op)];
+	} u = { 0 };
+
+	return ops->reg(ring, IORING_REGISTER_PROBE, &u.probe, PROBE_OPS) >=
+		       0 &&
+	       io_uring_opcode_supported(&u.probe, opcode);
+}

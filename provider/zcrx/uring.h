@@ -38,4 +38,8 @@ struct drx_uring_ops {
 /* The kernel's. */
 extern const struct drx_uring_ops drx_uring_kernel;
 
+/* Has the kernel of @ring the request @opcode? */
+bool drx_uring_has_opcode(const struct drx_uring_ops *ops,
+			  struct io_uring *ring, int opcode);
+
 #endif /* DRX_URING_H */

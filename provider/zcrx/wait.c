@@ -159,7 +159,8 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 		copying = rx->pipeline.nr;
 		if (!rx->slots.nr_free && !fenced && !copying)
 			return nothing_but_events(rx, frags, n, -ENOBUFS);
-		if (!rx->stats.connections && rx->events.epoll.fd < 0)
+		if (!rx->stats.connections && rx->events.epoll.fd < 0 &&
+		    !rx->writes.nr)
 			return nothing_but_events(rx, frags, n, -ENOTCONN);
 		if (drx_flow_due(rx))
 			drx_flow_look(rx);
@@ -170,7 +171,7 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 			(rx->stats.connections &&
 			 rx->nr_starved + rx->flow.nr_paused ==
 				 rx->stats.connections);
-		if (stuck && !fenced && !copying)
+		if (stuck && !fenced && !copying && !rx->writes.nr)
 			return nothing_but_events(rx, frags, n, -ENOBUFS);
 		end = fenced && deadline ? nap_end(deadline, &nap) : deadline;
 		if (__builtin_expect(rx->recover.first != NULL, 0))
@@ -179,7 +180,7 @@ static __attribute__((noinline)) int wait_slow(struct devrx_receiver *rx,
 		if (tell || copying)
 			end = 0; /* unless something comes at once */
 		orphans = false;
-		if (stuck) {
+		if (stuck && !rx->writes.nr) {
 			rx->hangups.napping = false;
 			err = end ? sleep_until(rx, end) : 0;
 			if (drx_events_wanted(rx)) {

@@ -550,6 +550,11 @@ void FakeRing::world()
 		while (!cancelled.empty())
 			finish(*cancelled.front(), -ECANCELED);
 	}
+	writing.erase(std::remove_if(writing.begin(), writing.end(),
+				     [this](const Request &request) {
+					     return write(request);
+				     }),
+		      writing.end());
 	polled.erase(std::remove_if(polled.begin(), polled.end(),
 				    [this](const Request &request) {
 					    return answer(request);

@@ -288,7 +288,7 @@ void Rig::check(const struct devrx_fragment &frag)
 		return check_lost(frag);
 	if (frag.flags & DEVRX_FRAGMENT_EVENT) {
 		EXPECT_EQ(frag.flags, DEVRX_FRAGMENT_EVENT);
-		EXPECT_EQ(frag.length, 0u);
+		EXPECT_EQ(frag.length > 0, frag.user == DEVRX_EVENT_WRITTEN);
 		EXPECT_EQ(frag.token, 0u);
 		events.emplace_back(frag.user, frag.error);
 		return;

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -160,6 +161,11 @@ int FakeRing::op_reg(struct io_uring *ring, unsigned int opcode, void *arg,
 	case DRX_IORING_REGISTER_ZCRX_CTRL:
 		return fake->ctrl(static_cast<struct drx_zcrx_ctrl *>(arg),
 				  nr_args);
+	case IORING_REGISTER_PROBE:
+		return fake->probe(arg, nr_args);
+	case IORING_REGISTER_BUFFERS:
+		return fake->register_buffers(
+			static_cast<const struct iovec *>(arg), nr_args);
 	case IORING_REGISTER_EVENTFD: /* there is nobody to be woken */
 		return nr_args == 1 ? 0 : -EINVAL;
 	default:
@@ -171,6 +177,67 @@ int FakeRing::op_reg(struct io_uring *ring, unsigned int opcode, void *arg,
 int FakeRing::op_drain(int fd, void *buf, size_t len)
 {
 	return current->drain(fd, static_cast<unsigned char *>(buf), len);
+}
+
+int FakeRing::probe(void *arg, unsigned int nr_args) const
+{
+	auto *p = static_cast<struct io_uring_probe *>(arg);
+	const uint8_t last = writes_fixed ? DRX_IORING_OP_WRITEV_FIXED :
+					    DRX_IORING_OP_RECV_ZC;
+
+	if (nr_args <= last)
+		return -EINVAL;
+	p->last_op = last;
+	p->ops_len = last + 1;
+	for (uint8_t i = 0; i <= last; i++)
+		p->ops[i] = { i, 0, IO_URING_OP_SUPPORTED, 0 };
+	return 0;
+}
+
+/* io_sqe_buffers_register() */
+int FakeRing::register_buffers(const struct iovec *iov, unsigned int nr)
+{
+	if (buffers_error)
+		return buffers_error;
+	if (!buffers.empty() || !nr)
+		return -EBUSY;
+	for (unsigned int i = 0; i < nr; i++)
+		if (!iov[i].iov_len || iov[i].iov_len > 1 << 30)
+			return -EFAULT;
+	buffers.assign(iov, iov + nr);
+	return 0;
+}
+
+/* False where it has to wait. */
+bool FakeRing::write(const Request &request)
+{
+	std::vector<struct iovec> iov;
+	size_t left = write_max;
+	int res = 0;
+
+	if (hold_writes)
+		return false;
+	for (const struct iovec &one : request.iov) {
+		const size_t len = std::min(left, one.iov_len);
+
+		if (len)
+			iov.push_back({ one.iov_base, len });
+		left -= len;
+	}
+	if (!write_errors.empty()) {
+		res = write_errors.front();
+		write_errors.pop_front();
+	}
+	if (!res) {
+		const ssize_t n = pwritev(request.fd, iov.data(),
+					  static_cast<int>(iov.size()),
+					  static_cast<off_t>(request.off));
+		res = n < 0 ? -errno : static_cast<int>(n);
+	} else if (res > 0) {
+		res = 0; /* the file takes nothing */
+	}
+	post(request.user_data, res, 0);
+	return true;
 }
 
 /* An area as the NIC writes it: the host's pages, or the "dmabuf", which is
@@ -428,6 +495,33 @@ unsigned int FakeRing::submit(std::vector<Request> &to)
 					 !sqe->msg_flags &&
 					 sqe->file_index == zcrx_id;
 			break;
+		case DRX_IORING_OP_WRITEV_FIXED: /* io_prep_writev_fixed() */
+		case IORING_OP_WRITEV: {
+			const auto *iov =
+				reinterpret_cast<struct iovec *>(sqe->addr);
+			const bool fixed = sqe->opcode != IORING_OP_WRITEV;
+
+			request.off = sqe->off;
+			request.iov.assign(iov, iov + sqe->len);
+			request.valid &= sqe->len && !sqe->rw_flags &&
+					 (fixed || !sqe->buf_index);
+			for (const struct iovec &one : request.iov) {
+				if (!fixed)
+					break;
+				const auto &buf = buffers.at(sqe->buf_index);
+				const auto *begin =
+					static_cast<char *>(buf.iov_base);
+				const auto *at =
+					static_cast<char *>(one.iov_base);
+
+				request.valid &=
+					at >= begin &&
+					at + one.iov_len <= begin + buf.iov_len;
+			}
+			writes++;
+			fixed_writes += fixed;
+			break;
+		}
 		case IORING_OP_POLL_ADD: /* io_poll_add_prep(), once */
 			request.valid &= sqe->poll32_events == POLLIN &&
 					 !sqe->buf_index && !sqe->off &&
@@ -483,6 +577,12 @@ void FakeRing::handle(const Request &request)
 	if (request.opcode == IORING_OP_POLL_ADD && request.valid) {
 		polls++;
 		polled.push_back(request);
+		return;
+	}
+	if ((request.opcode == IORING_OP_WRITEV ||
+	     request.opcode == DRX_IORING_OP_WRITEV_FIXED) &&
+	    request.valid) {
+		writing.push_back(request);
 		return;
 	}
 	if (request.opcode != DRX_IORING_OP_RECV_ZC || !request.valid) {

@@ -100,6 +100,13 @@ class FakeRing
 	int export_error = 0;
 	int arm_error = 0;
 	std::deque<int> area_errors; /* for the next added areas */
+	/* Writes to files, which are real: what the next ones return, 0 for the
+	 * truth; no more bytes at once than this; and not before that is off. */
+	std::deque<int> write_errors;
+	size_t write_max = SIZE_MAX;
+	bool hold_writes = false;
+	int buffers_error = 0; /* of registering buffers */
+	bool writes_fixed = true; /* Linux 6.15 */
 	bool alloc_events = false; /* tell of an empty area */
 	std::function<void()> on_enter; /* before anything else */
 	bool idle_nic = false; /* never looks at the refill ring */
@@ -125,6 +132,8 @@ class FakeRing
 	unsigned int flushes = 0;
 	unsigned int imports = 0;
 	unsigned int areas_added = 0;
+	unsigned int writes = 0, fixed_writes = 0;
+	std::vector<struct iovec> buffers; /* registered */
 	unsigned int arms = 0; /* of the event that the area is empty */
 	unsigned int exits = 0;
 	unsigned int cancels = 0;
@@ -191,6 +200,8 @@ class FakeRing
 		uint64_t target;
 		uint32_t len;
 		bool valid;
+		uint64_t off; /* of a write, and */
+		std::vector<struct iovec> iov;
 	};
 
 	static int op_setup(struct io_uring *ring, unsigned int entries,
@@ -220,6 +231,9 @@ class FakeRing
 	void handle(const Request &request);
 	void cancel(const Request &request);
 	bool answer(const Request &request);
+	int probe(void *arg, unsigned int nr_args) const;
+	int register_buffers(const struct iovec *iov, unsigned int nr);
+	bool write(const Request &request);
 	void world();
 	bool nic(int fd, Socket &socket);
 	bool receive(Socket &socket);
@@ -244,6 +258,7 @@ class FakeRing
 	std::mt19937_64 rng;
 	std::map<int, Socket> sockets;
 	std::vector<Socket *> cancelled;
+	std::vector<Request> writing;
 	std::vector<Request> polled; /* until their descriptor is ready */
 
 	/* Queues. */

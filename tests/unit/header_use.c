@@ -66,7 +66,7 @@ ENDS_WITH(devrx_queue_opts, cause, 32);
 ENDS_WITH(devrx_queue_info, reserved, 96);
 ENDS_WITH(devrx_receiver_opts, cause, 48);
 ENDS_WITH(devrx_receiver_info, chunk_reason, 496);
-ENDS_WITH(devrx_receiver_stats, area_empty, 224);
+ENDS_WITH(devrx_receiver_stats, bytes_written, 232);
 ENDS_WITH(devrx_fence, poll, 40);
 ENDS_WITH(devrx_cuda_event, stream, 24);
 ENDS_WITH(devrx_device_ring_opts, cause, 24);

@@ -98,6 +98,47 @@ result file "$(
 	cmp "$tmp/file" "$tmp/copy" 2>&1
 )"
 
+# By the receiver's ring, and past the page cache where this file system lets it.
+head -c 40M /dev/urandom >"$tmp/large"
+send=(--file "$tmp/large" --connections 6)
+receive --connections 6 --out "$tmp/many" --json --quiet
+result files "$(
+	[[ $rc == 0 ]] || echo "exit code $rc"
+	for i in 0 1 2 3 4 5; do cmp "$tmp/large" "$tmp/many.$i" 2>&1; done
+	compgen -G "$tmp/*part-*"
+	says out '"bytes_written": ?251658240'
+	grep -qE '"bytes_written_ring": ?[1-9]' "$tmp/out" || echo "nothing by the ring"
+)"
+
+# One page is a whole one, wherever it is taken apart.
+send=(--pattern 7 --bytes 4096)
+receive --out "$tmp/page" --json --quiet
+if grep -qE '"bytes_written_direct": ?0' "$tmp/out"; then
+	echo "skip direct: the file system of $tmp has no O_DIRECT, or does not tell what it wants"
+else
+	result direct "$(
+		[[ $rc == 0 ]] || echo "exit code $rc"
+		says out '"bytes_written_ring": ?4096' '"bytes_written_direct": ?4096'
+		[[ $(stat -c %s "$tmp/page") == 4096 ]] || echo "another length"
+	)"
+fi
+
+mkfifo "$tmp/pipe"
+cat "$tmp/pipe" >"$tmp/piped" &
+cat=$!
+send=(--file "$tmp/file")
+receive --out "$tmp/pipe" --json --quiet
+wait "$cat"
+result pipe "$(
+	[[ $rc == 0 ]] || echo "exit code $rc"
+	cmp "$tmp/file" "$tmp/piped" 2>&1
+	says out '"bytes_written": ?5000001' '"bytes_written_ring": ?0'
+)"
+
+send=(--file "$tmp/file")
+receive --out "$tmp/none" --digest
+result output "$(says out '^output +5000001 bytes, [0-9]+ of them by the ring, from where they lie, and [0-9]+ past the page cache$')"
+
 # Prometheus' text format, strictly: HELP and TYPE once before a name's samples, each
 # series once, and values that are numbers.
 metrics_wrong() {

@@ -278,8 +278,9 @@ TEST(FenceClose, IsBusyUntilTheDeviceIsDone)
 	EXPECT_EQ(rig.why(), "fragments-out");
 	devrx_cause cause = {};
 	EXPECT_EQ(devrx_receiver_cause(rig.rx, &cause), 0);
-	EXPECT_STREQ(cause.text, "5 fragments are out, 5 of them behind a "
-				 "fence");
+	EXPECT_STREQ(cause.text,
+		     "5 fragments are out, 5 of them behind a fence, "
+		     "0 on their way to a file");
 	word = 1;
 	EXPECT_EQ(rig.close(), 0) << "it asks once more by itself";
 }
