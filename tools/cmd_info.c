@@ -75,6 +75,7 @@ struct info_run {
 	struct devrx_features features;
 	enum cap_state net_admin;
 	uint64_t memlock; /* bytes, UINT64_MAX for no limit */
+	long skb_defer_max; /* packets, -1 where it is unknown */
 	bool dmabuf_provider; /* one that can be had */
 	struct devrx_cause missing;
 	struct devrx_memory_info memory;
@@ -113,6 +114,23 @@ static bool is_dmabuf_kind(const struct devrx_provider *provider)
 	return strcmp(provider->name, "host") != 0;
 }
 
+/*
+ * A packet that was freed on another CPU than the one that received it waits on a list
+ * of that one until it receives again; with it its chunks, and so the memory, whoever
+ * had it and whether or not he lives.
+ */
+static long look_for_skb_defer(void)
+{
+	FILE *f = fopen("/proc/sys/net/core/skb_defer_max", "re");
+	long max = -1;
+
+	if (f && fscanf(f, "%ld", &max) != 1)
+		max = -1;
+	if (f)
+		(void)fclose(f);
+	return max;
+}
+
 static void look(struct info_run *run)
 {
 	const struct devrx_provider *p;
@@ -120,6 +138,7 @@ static void look(struct info_run *run)
 	struct rlimit limit;
 
 	run->net_admin = look_for_net_admin();
+	run->skb_defer_max = look_for_skb_defer();
 	run->memlock = 0;
 	if (!getrlimit(RLIMIT_MEMLOCK, &limit))
 		run->memlock = limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX :
@@ -219,6 +238,15 @@ static void print_human(const struct info_run *run)
 	       run->memlock == UINT64_MAX ?
 		       "unlimited" :
 		       human_bytes(len, (double)run->memlock));
+	if (run->skb_defer_max > 0)
+		printf("after exit  memory can stay pinned until the CPUs that "
+		       "had its packets receive again, or its sockets close: "
+		       "skb_defer_max is %ld\n%-12snext: sysctl "
+		       "net.core.skb_defer_max=0\n",
+		       run->skb_defer_max, "");
+	else if (!run->skb_defer_max)
+		printf("after exit  memory stays pinned until its sockets "
+		       "close: skb_defer_max is 0\n");
 	if (run->missing.text[0])
 		printf("zcrx-device not yet: %s\n%-12snext: %s\n",
 		       run->missing.text, "", run->missing.next);
@@ -282,6 +310,10 @@ static int print_json(const struct info_run *run,
 		json_null(&j, "memlock");
 	else
 		json_u64(&j, "memlock", run->memlock);
+	if (run->skb_defer_max < 0)
+		json_null(&j, "skb_defer_max");
+	else
+		json_u64(&j, "skb_defer_max", (uint64_t)run->skb_defer_max);
 	json_str(&j, "missing",
 		 run->missing.text[0] ? run->missing.text : NULL);
 	if (run->memory.kind)
