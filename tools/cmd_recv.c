@@ -127,6 +127,8 @@ static int open_receiver(struct recv_run *run, struct devrx_cause *cause)
 	ro.chunk_len = opts->chunk_len;
 	ro.cq_entries = opts->cq_entries;
 	ro.flags = opts->receiver_flags;
+	if (opts->nic)
+		ro.flags |= DEVRX_RECEIVER_F_EVENTS;
 	ro.cause = cause;
 	rc = devrx_receiver_open(&run->receiver, run->memory, run->queue, &ro);
 	if (rc)

@@ -89,6 +89,7 @@ struct recv_run {
 	unsigned int nr_open_sinks;
 	unsigned int nr_accepted;
 	unsigned int nr_ended;
+	bool nic_gone;
 	int listen_fd;
 	char endpoint[ENDPOINT_LEN];
 	void *bounce; /* for memory that the CPU cannot map */

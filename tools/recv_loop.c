@@ -7,8 +7,10 @@
  * hashed, checked and written before its batch is released.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,6 +22,7 @@
 
 #define BATCH RECV_BATCH
 #define BOUNCE_LEN (64u << 10)
+#define NOBODY UINT_MAX
 #define MS INT64_C(1000000)
 /* How long a new connection may wait to be accepted under load. */
 #define ACCEPT_NS (5 * MS)
@@ -286,6 +289,32 @@ static bool start_device(struct recv_run *run,
 	return !rc;
 }
 
+/* What is said of the NIC; its connections tell of their ends themselves. */
+static void on_nic_event(struct recv_run *run,
+			 const struct devrx_fragment *event)
+{
+	const bool up = event->user == DEVRX_EVENT_LINK_UP;
+
+	if (event->user == DEVRX_EVENT_NIC_GONE)
+		run->nic_gone = true;
+	if ((!up && event->user != DEVRX_EVENT_LINK_DOWN) || run->opts->quiet)
+		return;
+	recv_clear_progress(run);
+	fprintf(stderr, "devrx recv: %s is %s\n", run->opts->nic,
+		up ? "up" : "down");
+}
+
+/* Nobody can come any more. */
+static void nic_gone(struct recv_run *run)
+{
+	struct devrx_cause cause;
+
+	cause_set(&cause, "nic-missing", "ip -brief link",
+		  "%s has gone: %u of %u connections ended", run->opts->nic,
+		  run->nr_ended, run->opts->connections);
+	recv_fail(run, EXIT_TRANSFER, -1, -ENODEV, &cause);
+}
+
 /* Use and release what came; false where the loop has to end. */
 static bool use_batch(struct recv_run *run, const struct devrx_fragment *frags,
 		      unsigned int n)
@@ -301,8 +330,12 @@ static bool use_batch(struct recv_run *run, const struct devrx_fragment *frags,
 	if (run->crc32c && !start_device(run, frags, n))
 		return false;
 	for (unsigned int i = 0; i < n; i++) {
+		of[i] = NOBODY;
 		if (frags[i].flags & DEVRX_FRAGMENT_EVENT) {
-			of[i] = recv_write_done(run, &frags[i]);
+			if (frags[i].user == DEVRX_EVENT_WRITTEN)
+				of[i] = recv_write_done(run, &frags[i]);
+			else
+				on_nic_event(run, &frags[i]);
 			continue;
 		}
 		of[i] = (unsigned int)frags[i].user;
@@ -326,7 +359,8 @@ static bool use_batch(struct recv_run *run, const struct devrx_fragment *frags,
 	}
 	/* Only now: an earlier write may have ended beside the last bytes. */
 	for (unsigned int i = 0; i < n; i++)
-		settle_connection(run, &run->connections[of[i]]);
+		if (of[i] != NOBODY)
+			settle_connection(run, &run->connections[of[i]]);
 	run->end_ns = now_ns();
 	/* Wrong bytes end their connection only; a full disk ends all. */
 	return released && run->exit_code <= EXIT_TRANSFER;
@@ -378,7 +412,9 @@ static int wait_some(struct recv_run *run, struct devrx_fragment *frags,
 
 	if (run->nr_accepted == run->nr_ended) {
 		(void)poll(&pfd, 1, WAIT_NS / MS);
-		return 0;
+		/* Events come without connections, too. */
+		rc = devrx_receiver_wait(run->receiver, frags, batch, 0);
+		return rc == -EINTR || rc == -ENOTCONN ? 0 : rc;
 	}
 	rc = devrx_receiver_wait(run->receiver, frags, batch,
 				 run->listen_fd < 0 ? WAIT_NS : 10 * MS);
@@ -440,6 +476,11 @@ void recv_loop(struct recv_run *run)
 		}
 		if (n > 0 && !use_batch(run, frags, (unsigned int)n))
 			return;
+		if (run->nic_gone && run->nr_accepted == run->nr_ended &&
+		    run->nr_ended < run->opts->connections) {
+			nic_gone(run);
+			return;
+		}
 		if (recv_signal()) {
 			interrupted(run);
 			return;

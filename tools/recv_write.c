@@ -13,8 +13,8 @@
 #include "recv.h"
 #include "report.h"
 
-/* Which fragments of one connection come next, at most @max of @frags from @first on,
- * that go the same way. Their indices are in @idx. */
+/* From the fragment @first on, those of its connection that go the same way and are
+ * not @taken yet: one piece of the stream. How many are in @ret. */
 static unsigned int gather(const struct recv_run *run,
 			   const struct devrx_fragment *frags, unsigned int n,
 			   unsigned int first, bool *taken, bool *direct,

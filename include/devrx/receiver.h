@@ -322,7 +322,8 @@ struct devrx_receiver_info {
  *      them (Linux 7.2; it leaves out what it copies from a packet's head);
  *      else those with DEVRX_FRAGMENT_COPIED
  * @fragments: delivered, those without data left out
- * @released: fragments given back, those behind a fence once it passed
+ * @released: fragments given back, those behind a fence once it passed, and those
+ *      that were written to a file
  * @fragments_out: delivered and not yet given back
  * @connections: open now
  * @connections_total: ever added

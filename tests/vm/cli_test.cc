@@ -402,6 +402,45 @@ TEST_F(Cli, PeerResets)
 	EXPECT_EQ(files(), "");
 }
 
+/* No completion tells of it: the tool listens. Without a connection, with one that
+ * is waited for. */
+class CliNic : public Cli, public testing::WithParamInterface<bool>
+{
+};
+
+TEST_P(CliNic, Goes)
+{
+	const bool connected = GetParam();
+	const char *dir = getenv("DEVRX_VM_DIR");
+
+	ASSERT_NE(dir, nullptr);
+	tool->start(args({ "--metrics", out_dir + "/metrics", "--out",
+			   out_dir + "/file" }));
+	ASSERT_TRUE(tool->ready());
+	std::vector<Stream> plan;
+	if (connected)
+		plan.push_back({ 100000, false, End::Linger });
+	Sender sender(steered_port, plan);
+	/* Anew each second. */
+	const double end = now() + patience;
+	while (connected && now() < end &&
+	       slurp(out_dir + "/metrics").find("} 100000\n") ==
+		       std::string::npos)
+		usleep(10000);
+	ASSERT_EQ(run({ "/usr/sbin/ip", "link", "del", nic }), 0);
+	const double gone = now();
+	EXPECT_EQ(tool->wait(), 1);
+	EXPECT_LT(now() - gone, 10) << "--timeout is 120";
+	EXPECT_NE(tool->err().find("has gone"), std::string::npos);
+	EXPECT_EQ(files(), "metrics ");
+	sender.stop();
+	EXPECT_EQ(run({ std::string(dir) + "/link.sh", "renew" }), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CliNic, testing::Bool(), [](const auto &info) {
+	return info.param ? "Connected" : "Alone";
+});
+
 TEST_F(Cli, PeerSilent)
 {
 	tool->start({ "--nic", nic, "--queue", "3", "--size", "8M", "--timeout",
