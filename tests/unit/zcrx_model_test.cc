@@ -5,10 +5,15 @@
  */
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <string>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <vector>
 
 #include "fake_rig.h"
+
+#include <devrx/write.h>
 
 namespace
 {
@@ -69,7 +74,7 @@ class Model : public testing::TestWithParam<uint64_t>
 
 	void step()
 	{
-		switch (pick(20)) {
+		switch (pick(22)) {
 		case 0:
 			if (sockets.size() < 40)
 				sockets.push_back(rig.socket());
@@ -119,6 +124,10 @@ class Model : public testing::TestWithParam<uint64_t>
 			break;
 		case 17:
 			grow();
+			break;
+		case 18:
+		case 19:
+			write();
 			break;
 		default:
 			wait();
@@ -192,16 +201,20 @@ class Model : public testing::TestWithParam<uint64_t>
 			some |= live(fd);
 		if (got == -ENOTCONN) {
 			EXPECT_FALSE(some);
+			EXPECT_TRUE(writing.empty());
 		} else if (got == -ENOBUFS) {
 			EXPECT_TRUE(rig.stats().paused ||
 				    held.size() + rig.rx->slots.nr_parked +
-						    rig.rx->recover.nr_spares ==
+						    rig.rx->recover.nr_spares +
+						    writing_out() ==
 					    limit);
 			EXPECT_EQ(nr_fenced(), 0u);
 		} else {
 			EXPECT_GE(got, 0);
 		}
 		for (const auto &frag : frags) {
+			if (frag.flags & DEVRX_FRAGMENT_EVENT)
+				written(frag);
 			if (!frag.token)
 				continue;
 			for (const auto &other : held)
@@ -247,6 +260,70 @@ class Model : public testing::TestWithParam<uint64_t>
 
 		EXPECT_EQ(rig.release(back), 0);
 		over(back);
+	}
+
+	/* -- a file, each write at a place of its own ------------------------- */
+
+	void write()
+	{
+		std::vector<devrx_fragment> frags = some_held();
+
+		rig.fake.hold_writes = pick(3) == 0;
+		rig.fake.write_max = pick(2) ? SIZE_MAX : 1 + pick(9000);
+		if (!pick(4))
+			rig.fake.write_errors = { pick(2) ? 0 : -ENOSPC,
+						  -ENOSPC };
+		if (frags.empty())
+			return;
+		const int n = devrx_receiver_write(
+			rig.rx, file, next_write << 20, frags.data(),
+			static_cast<unsigned int>(frags.size()), next_write);
+		const long took = n > 0 ? n : 0;
+
+		EXPECT_TRUE(n > 0 || n == -EAGAIN) << n;
+		held.insert(held.end(), frags.begin() + took, frags.end());
+		frags.resize(static_cast<size_t>(took));
+		if (took)
+			writing[next_write++] = frags;
+	}
+
+	void written(const devrx_fragment &event)
+	{
+		const auto it = writing.find(event.position);
+		off_t at = static_cast<off_t>(event.position << 20);
+		unsigned char first;
+
+		ASSERT_EQ(event.user, uint64_t(DEVRX_EVENT_WRITTEN));
+		ASSERT_NE(it, writing.end());
+		for (const auto &frag : it->second) {
+			if (event.error) {
+				EXPECT_TRUE(unchanged(frag));
+				held.push_back(frag);
+				continue;
+			}
+			EXPECT_EQ(pread(file, &first, 1, at), 1);
+			EXPECT_EQ(first, firsts[frag.token]);
+			at += frag.length;
+		}
+		if (!event.error)
+			over(it->second);
+		writing.erase(it);
+	}
+
+	/* Fragments that are out and not in the account: with a write, or back from
+	 * one that failed and was not told of. */
+	size_t writing_out() const
+	{
+		const struct drx_writes &writes = rig.rx->writes;
+		size_t nr = 0;
+
+		for (int i = 0; writes.w && i < DRX_WRITES_MAX; i++)
+			if (writes.w[i].state == DRX_WRITE_TO_SUBMIT ||
+			    writes.w[i].state == DRX_WRITE_SUBMITTED ||
+			    (writes.w[i].state == DRX_WRITE_TO_TELL &&
+			     writes.w[i].result < 0))
+				nr += writes.w[i].nr;
+		return nr;
 	}
 
 	/* -- devices: a few words that count, and events ---------------------- */
@@ -390,6 +467,9 @@ class Model : public testing::TestWithParam<uint64_t>
 	std::set<int> finished;
 	std::vector<devrx_fragment> held, released;
 	std::map<uint64_t, unsigned char> firsts;
+	std::map<uint64_t, std::vector<devrx_fragment>> writing;
+	uint64_t next_write = 0;
+	const int file = memfd_create("file", MFD_CLOEXEC);
 	std::vector<Group> fenced, done;
 	uint64_t word64 = 0;
 	uint32_t word32 = UINT32_MAX - 100;
@@ -403,11 +483,14 @@ TEST_P(Model, Holds)
 	for (int i = 0; i < 3000 && !HasFatalFailure(); i++) {
 		step();
 		ASSERT_EQ(rig.stats().fragments_fenced, nr_fenced());
-		ASSERT_EQ(rig.stats().fragments_out, held.size() + nr_fenced());
+		ASSERT_EQ(rig.stats().fragments_out,
+			  held.size() + nr_fenced() + writing_out());
 		ASSERT_FALSE(HasNonfatalFailure()) << "step " << i;
 	}
 	/* All that is left comes, and everything goes back. */
 	rig.fake.idle_nic = false;
+	rig.fake.hold_writes = false;
+	EXPECT_GT(next_write, 2u);
 	EXPECT_GT(next_value[0] + next_value[2] + next_value[3], 50u);
 	while (nr_fenced() && !HasFatalFailure()) {
 		advance();
@@ -430,8 +513,13 @@ TEST_P(Model, Holds)
 		if (got == -ENOTCONN)
 			break;
 		ASSERT_GE(got, 0);
-		held = frags;
+		for (const auto &frag : frags)
+			if (frag.flags & DEVRX_FRAGMENT_EVENT)
+				written(frag);
+			else
+				held.push_back(frag);
 	}
+	EXPECT_TRUE(writing.empty());
 	EXPECT_EQ(rig.wait(nullptr, 1, 0), -ENOTCONN) << "some never ended";
 	for (int fd : sockets)
 		EXPECT_EQ(rig.fake.left(fd), 0u) << fd;
@@ -440,6 +528,7 @@ TEST_P(Model, Holds)
 	EXPECT_TRUE(rig.lost.empty()) << "lost, and not told";
 	rig.expect_all_returned();
 	EXPECT_EQ(rig.close(), 0);
+	(void)::close(file);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, Model, testing::Range<uint64_t>(1, 25));
