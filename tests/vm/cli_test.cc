@@ -469,6 +469,74 @@ TEST_F(Cli, DiskFull)
 	sender.stop();
 }
 
+/* On a disk whose file system takes O_DIRECT, and segments of a page each. What the
+ * kernel cannot pin for that goes through the page cache after all. */
+class CliDisk : public Cli, public testing::WithParamInterface<const char *>
+{
+      protected:
+	void SetUp() override
+	{
+		Cli::SetUp();
+		ASSERT_EQ(run({ "/sbin/modprobe", "brd", "rd_nr=1",
+				"rd_size=32768" }),
+			  0);
+		ASSERT_EQ(run({ "/usr/bin/busybox", "mke2fs", "-b", "4096",
+				"/dev/ram0" }),
+			  0);
+		ASSERT_EQ(mount("/dev/ram0", out_dir.c_str(), "ext2", 0, ""),
+			  0);
+		set_mtu("4148"); /* and timestamps, TCP, IPv4 */
+	}
+	void TearDown() override
+	{
+		set_mtu("1500");
+		EXPECT_EQ(umount(out_dir.c_str()), 0);
+		Cli::TearDown();
+	}
+	static void set_mtu(const std::string &mtu)
+	{
+		EXPECT_EQ(
+			run({ "/usr/sbin/ip", "link", "set", nic, "mtu", mtu }),
+			0);
+		in_peer([&] {
+			EXPECT_EQ(run({ "/usr/sbin/ip", "link", "set",
+					"softnic0", "mtu", mtu }),
+				  0);
+		});
+	}
+};
+
+TEST_P(CliDisk, WholePagesGoPastThePageCache)
+{
+	constexpr uint64_t len = 4 * MiB + 77;
+	const bool pinned = GetParam() != std::string("vram");
+
+	tool->start(args({ "--memory", GetParam(), "--json", "--out",
+			   out_dir + "/file" }));
+	ASSERT_TRUE(tool->ready());
+	Sender sender(steered_port, { { len, false } });
+
+	EXPECT_EQ(sender.join(), "");
+	EXPECT_EQ(tool->wait(), 0);
+	EXPECT_TRUE(slurp(out_dir + "/file") ==
+		    std::string(Pattern::get().at(0, 0), len));
+	const std::string json = tool->out();
+	const std::string direct = "\"bytes_written_direct\": ";
+
+	EXPECT_NE(json.find("\"bytes_written\": " + std::to_string(len)),
+		  json.npos)
+		<< json;
+	ASSERT_NE(json.find(direct), json.npos);
+	EXPECT_EQ(json[json.find(direct) + direct.size()] != '0', pinned)
+		<< json;
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, CliDisk,
+			 testing::Values("udmabuf", "host", "vram"),
+			 [](const auto &info) {
+				 return std::string(info.param);
+			 });
+
 struct SignalCase {
 	const char *name;
 	int sig;
