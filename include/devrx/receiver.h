@@ -333,8 +333,8 @@ struct devrx_receiver_info {
  * @starved: times an empty area of host pages, or on tier recv a lack of chunks,
  *      ended a receive that was re-armed
  * @refill_flushes: times a full refill ring was emptied by a system call
- * @bad_releases: fragments refused by devrx_receiver_release() and
- *      devrx_receiver_release_after()
+ * @bad_releases: fragments refused by devrx_receiver_release(),
+ *      devrx_receiver_release_after() and devrx_receiver_write()
  * @fragments_fenced: of fragments_out, those behind a fence
  * @lost: fragments behind a fence that failed; not in released
  * @drains: on zcrx-device, times a receive ended at payload around the queue

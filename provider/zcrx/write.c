@@ -28,7 +28,7 @@ static struct devrx_memory *memory_of(const struct devrx_receiver *rx,
 	return rx->areas ? rx->areas->mem[at >> DEVRX_AREA_SHIFT] : rx->mem;
 }
 
-/* Where the CPU has the @len bytes at @at, or NULL: nowhere. */
+/* Where the CPU has what is at @at, or NULL: nowhere. */
 static unsigned char *address_of(const struct devrx_receiver *rx, uint64_t at)
 {
 	unsigned char *host = drx_memory_host(memory_of(rx, at), NULL);
@@ -357,10 +357,12 @@ static void release_all(struct devrx_receiver *rx, const struct drx_write *w)
 void drx_writes_reap(struct devrx_receiver *rx, uint32_t idx, int res)
 {
 	struct drx_writes *writes = &rx->writes;
-	struct drx_write *w = &writes->w[idx];
+	struct drx_write *w;
 
-	if (!writes->w || idx >= DRX_WRITES_MAX ||
-	    w->state != DRX_WRITE_SUBMITTED)
+	if (!writes->w || idx >= DRX_WRITES_MAX)
+		return;
+	w = &writes->w[idx];
+	if (w->state != DRX_WRITE_SUBMITTED)
 		return;
 	if (res > 0 && (uint32_t)res < w->len - (uint32_t)w->result) {
 		advance(w, (uint32_t)res);
