@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Several threads receive from one queue, into one memory, by one refill ring. */
-#include <atomic>
 #include <cerrno>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -25,6 +25,7 @@ struct Part {
 	std::string error;
 	uint64_t bytes = 0;
 	unsigned int eofs = 0;
+	std::promise<void> opened; /* or not */
 };
 
 class Share : public testing::Test
@@ -86,10 +87,13 @@ class Share : public testing::Test
 			devrx_cause cause = {};
 
 			opts.cause = &cause;
-			if (devrx_share_open(&raw, share, &opts)) {
+			const int err = devrx_share_open(&raw, share, &opts);
+
+			if (err)
 				part->error = cause.text;
+			part->opened.set_value();
+			if (err)
 				return;
-			}
 			Receiver own(raw);
 			receive(own, part, n);
 			if (vm::stats(own).fragments_out)
@@ -163,6 +167,8 @@ TEST_F(Share, TheFirstOneGoesInMidStream)
 	}
 	EXPECT_EQ(devrx_receiver_close(rx.release(), 0), 0);
 	parts[0].fds.clear(); /* what is unread in them holds chunks */
+	for (int i = 1; i < 3; i++)
+		parts[i].opened.get_future().wait();
 	devrx_share_close(share);
 	one.join();
 	two.join();
