@@ -485,24 +485,13 @@ class CliDisk : public Cli, public testing::WithParamInterface<const char *>
 			  0);
 		ASSERT_EQ(mount("/dev/ram0", out_dir.c_str(), "ext2", 0, ""),
 			  0);
-		set_mtu("4148"); /* and timestamps, TCP, IPv4 */
+		set_mtu(4148);
 	}
 	void TearDown() override
 	{
-		set_mtu("1500");
+		set_mtu(1500);
 		EXPECT_EQ(umount(out_dir.c_str()), 0);
 		Cli::TearDown();
-	}
-	static void set_mtu(const std::string &mtu)
-	{
-		EXPECT_EQ(
-			run({ "/usr/sbin/ip", "link", "set", nic, "mtu", mtu }),
-			0);
-		in_peer([&] {
-			EXPECT_EQ(run({ "/usr/sbin/ip", "link", "set",
-					"softnic0", "mtu", mtu }),
-				  0);
-		});
 	}
 };
 

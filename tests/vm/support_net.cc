@@ -27,6 +27,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <gtest/gtest.h>
+
 #include "nic/uapi_netdev.h"
 
 namespace vm
@@ -150,6 +152,18 @@ void in_peer(const std::function<void()> &fn)
 		if (enter_netns("peer"))
 			fn();
 	}).join();
+}
+
+void set_mtu(unsigned int mtu)
+{
+	const std::string text = std::to_string(mtu);
+
+	EXPECT_EQ(run({ "/usr/sbin/ip", "link", "set", nic, "mtu", text }), 0);
+	in_peer([&] {
+		EXPECT_EQ(run({ "/usr/sbin/ip", "link", "set", "softnic0",
+				"mtu", text }),
+			  0);
+	});
 }
 
 int connect_peer(uint16_t port, bool ipv6)

@@ -121,6 +121,9 @@ struct Stream {
 	End end = End::Close;
 };
 
+/* Of both ends; with 4148 a segment is a page, over IPv4 with timestamps. */
+void set_mtu(unsigned int mtu);
+
 /* Run something in the namespace "peer", on a thread of its own. */
 void in_peer(const std::function<void()> &fn);
 

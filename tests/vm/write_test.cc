@@ -170,26 +170,14 @@ class WriteDirect : public Write
 	void SetUp() override
 	{
 		Write::SetUp();
-		/* A page, timestamps, TCP, IPv4. */
-		set_mtu("4148");
+		set_mtu(4148);
 	}
 	void TearDown() override
 	{
 		if (sender)
 			sender->stop();
-		set_mtu("1500");
+		set_mtu(1500);
 		Write::TearDown();
-	}
-	static void set_mtu(const std::string &mtu)
-	{
-		EXPECT_EQ(
-			run({ "/usr/sbin/ip", "link", "set", nic, "mtu", mtu }),
-			0);
-		in_peer([&] {
-			EXPECT_EQ(run({ "/usr/sbin/ip", "link", "set",
-					"softnic0", "mtu", mtu }),
-				  0);
-		});
 	}
 };
 
