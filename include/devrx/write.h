@@ -46,7 +46,9 @@ extern "C" {
  *      out, with the tokens that they had.
  *
  * Nothing is told of the disk's own cache: fdatasync(2) is the caller's.
- * devrx_receiver_wait() does not return -ENOTCONN while writes are under way, and
+ * Their completions stand in one queue with data: while the caller holds all other
+ * fragments that may be out, devrx_receiver_wait() returns -ENOBUFS, although a write
+ * would free some. It does not return -ENOTCONN while writes are under way, and
  * devrx_receiver_close() not 0 but with DEVRX_CLOSE_F_ABANDON: then what was not
  * written may or may not be.
  *
