@@ -20,13 +20,13 @@
 
 #define BOUNCE_LEN (64u << 10)
 
-/* A connection needs a descriptor, and its file another. */
+/* A connection needs a descriptor, and its file two more. */
 static void raise_descriptors(unsigned int connections)
 {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) ||
-	    limit.rlim_cur >= 2ul * connections + 64)
+	    limit.rlim_cur >= 3ul * connections + 64)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &limit);

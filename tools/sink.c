@@ -81,11 +81,16 @@ bool sink_direct(const struct sink *s, const void *buf, uint64_t position,
 {
 	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 
-	return s->direct_fd >= 0 && position % page == 0 && len % page == 0 &&
-	       (uintptr_t)buf % s->memory_align == 0;
+	return s->direct_fd >= 0 && !s->no_direct && position % page == 0 &&
+	       len % page == 0 && (uintptr_t)buf % s->memory_align == 0;
 }
 
 void sink_no_direct(struct sink *s)
+{
+	s->no_direct = true;
+}
+
+static void close_direct(struct sink *s)
 {
 	if (s->direct_fd >= 0)
 		close(s->direct_fd);
@@ -199,7 +204,7 @@ int sink_write_at(struct sink *s, const void *buf, size_t len,
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return output_error(s, "write", errno, cause);
+			return sink_failed(s, -errno, position, cause);
 		at += n;
 		len -= (size_t)n;
 		position += (uint64_t)n;
@@ -256,7 +261,7 @@ int sink_commit(struct sink *s, struct devrx_cause *cause)
 {
 	int rc = sink_flush(s, cause);
 
-	sink_no_direct(s);
+	close_direct(s);
 	if (!rc && s->fd >= 0) {
 		/* Some file systems find out that they are full only now. */
 		rc = close(s->fd) ? output_error(s, "write", errno, cause) : 0;
@@ -276,7 +281,7 @@ int sink_commit(struct sink *s, struct devrx_cause *cause)
 
 void sink_drop(struct sink *s)
 {
-	sink_no_direct(s);
+	close_direct(s);
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;

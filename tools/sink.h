@@ -38,6 +38,7 @@ struct sink {
 	char *temp; /* NULL where the file is written directly */
 	int fd;
 	int direct_fd; /* the same with O_DIRECT, or -1 */
+	bool no_direct; /* it was refused; a write may still have that */
 	uint32_t memory_align; /* what that wants of addresses */
 	int err; /* negative errno of what failed last */
 	unsigned int nr_iov;

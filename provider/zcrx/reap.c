@@ -99,7 +99,8 @@ reap_run(struct devrx_receiver *rx, const struct io_uring_cqe *cqe,
 	return reap_run_in(rx, cqe, frag, max, NULL, 0);
 }
 
-/* Several areas, or one whose token is not 0, as every kernel's is so far. */
+/* Several areas, or a kernel that gives the only one another token than 0, as none
+ * does so far. */
 static __attribute__((noinline)) uint32_t
 reap_run_any(struct devrx_receiver *rx, const struct io_uring_cqe *cqe,
 	     struct devrx_fragment *frag, uint32_t max)
