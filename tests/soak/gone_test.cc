@@ -7,6 +7,8 @@
  */
 #include "soak.h"
 
+#include <glob.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -32,7 +34,25 @@ class TakenAway : public Soak
 
       private:
 	std::string take_away(Gone how, Traffic *traffic);
+
+	size_t others = 0; /* the anchor's ports */
 };
+
+/* A name goes before its NIC does. A ring that ends between the two may find a
+ * device without a provider and without queues, which the kernel complains of
+ * (netif_mp_close_rxq(), seen on 7.3): its ndo_uninit comes after the provider
+ * was taken from it.
+ */
+size_t ports()
+{
+	glob_t found = {};
+
+	(void)glob("/sys/kernel/debug/devrx_softnic/*", 0, nullptr, &found);
+	const size_t n = found.gl_pathc;
+
+	globfree(&found);
+	return n;
+}
 
 std::string TakenAway::take_away(Gone how, Traffic *traffic)
 {
@@ -61,7 +81,7 @@ std::string TakenAway::take_away(Gone how, Traffic *traffic)
 		return std::string("not taken away: ") + strerror(-err);
 	if (!vm::poll_until(vm::patience, [&] {
 		    return (!a || !link_exists(*a, "sna")) &&
-			   (!b || !link_exists(*b, NIC));
+			   (!b || !link_exists(*b, NIC)) && ports() <= others;
 	    }))
 		return "an end is still there";
 	return "";
@@ -78,6 +98,7 @@ std::string TakenAway::life(Gone how, By by, const char *memory)
 		a.reset(new Netns);
 	if (!b)
 		b.reset(new Netns);
+	others = ports();
 	error = make_pair(*a, *b);
 	if (!error.empty())
 		return error;
