@@ -31,6 +31,7 @@
 #include <devrx/provider.h>
 #include <devrx/queue.h>
 #include <devrx/receiver.h>
+#include <devrx/reserve.h>
 #include <devrx/ring.h>
 #include <devrx/share.h>
 #include <devrx/vulkan.h>

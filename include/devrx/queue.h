@@ -7,9 +7,9 @@
  * errno. devrx_queue_reserve() looks first, in the order in which the kernel
  * checks, and names what is missing and the command that mends it.
  *
- * This version changes nothing on the NIC: the queue has to be configured
- * beforehand (header split on, hds-thresh 0, a flow rule), and
- * devrx_queue_restore() has nothing to undo.
+ * By itself it changes nothing on the NIC. With DEVRX_QUEUE_F_CONFIGURE it makes the
+ * NIC ready, and devrx_queue_restore() undoes that; <devrx/reserve.h> says how, and
+ * what happens where a process dies before.
  *
  * Threads: one queue, one thread at a time; devrx_queue_find() and
  * devrx_queue_bind_port() are for any thread, also beside the one whose receiver
@@ -38,13 +38,31 @@ struct sockaddr; /* <sys/socket.h> */
 /* The NIC's last receive queue. */
 #define DEVRX_QUEUE_LAST UINT32_MAX
 
+/* Change what zero-copy receive needs changed, and undo it: <devrx/reserve.h>. */
+#define DEVRX_QUEUE_F_CONFIGURE (1u << 0)
+/* With the former: not for this process but for whoever asks, until
+ * devrx_queue_undo(). */
+#define DEVRX_QUEUE_F_KEEP (1u << 1)
+/* Without a guard; then a death is mended by the next reservation only. */
+#define DEVRX_QUEUE_F_NO_GUARD (1u << 2)
+
+#define DEVRX_QUEUE_PORTS_MAX 64
+
 /**
  * struct devrx_queue_opts - which queue
  * @size: sizeof(struct devrx_queue_opts), set by DEVRX_QUEUE_OPTS_INIT
  * @ifname: the NIC's name in this network namespace; borrowed for the call
- * @index: rx queue, or DEVRX_QUEUE_LAST
- * @flags: none yet, must be 0
+ * @index: rx queue, or DEVRX_QUEUE_LAST; with DEVRX_QUEUE_F_CONFIGURE that is the
+ *         last one that nobody uses, made where there is only one
+ * @flags: DEVRX_QUEUE_F_...
  * @cause: filled in on failure; may be NULL
+ * @ports: with DEVRX_QUEUE_F_CONFIGURE: TCP ports (host order, not 0) whose packets
+ *         are steered to the queue, over IPv4 and IPv6; borrowed for the call
+ * @guard: the program that is started as "devrx guard PID START NIC" and undoes the
+ *         changes if this process is killed; NULL: "devrx", looked for in PATH. It is
+ *         a child for a moment only, which is waited for
+ * @nr_ports: how many ports, at most DEVRX_QUEUE_PORTS_MAX
+ * @reserved: 0
  *
  * Since: 0.1
  */
@@ -54,12 +72,16 @@ struct devrx_queue_opts {
 	uint32_t index;
 	uint32_t flags;
 	struct devrx_cause *cause;
+	const uint16_t *ports;
+	const char *guard;
+	uint32_t nr_ports;
+	uint32_t reserved;
 };
 
 #define DEVRX_QUEUE_OPTS_INIT                                                  \
 	{                                                                      \
 		sizeof(struct devrx_queue_opts), NULL, DEVRX_QUEUE_LAST, 0,    \
-			NULL                                                   \
+			NULL, NULL, NULL, 0, 0                                 \
 	}
 
 /* Header split, as the NIC reports it. */
@@ -118,8 +140,8 @@ struct devrx_queue_info {
  *       devrx_queue_restore()
  * @opts: which; borrowed for the call
  *
- * Needs no privilege. Asks the kernel over netlink (families ethtool and
- * netdev); what an older kernel cannot tell is left for it to check. A queue
+ * Needs no privilege, but for DEVRX_QUEUE_F_CONFIGURE where something has to
+ * change. Asks the kernel over netlink (families ethtool and netdev); what an older kernel cannot tell is left for it to check. A queue
  * that somebody else has is no error here: the owner may be on its way out,
  * so devrx_receiver_open() waits for it.
  *
@@ -135,7 +157,16 @@ struct devrx_queue_info {
  *   -EEXIST      xdp-attached: zcrx and XDP exclude each other;
  *   -ENETDOWN    nic-down: DEVRX_QUEUE_LAST asked for, and the NIC does not
  *                tell how many queues it has while it is down;
- *   -ENOMEM      out-of-memory; other errnos of netlink: os-error.
+ *   -ENOMEM      out-of-memory; other errnos of netlink: os-error;
+ * and with DEVRX_QUEUE_F_CONFIGURE, which leaves the NIC as it was on an error:
+ *   -EBUSY       queue-taken: reserved by another process, or each queue is in
+ *                use; port-steered: a flow rule leads a port elsewhere;
+ *   -EPERM       reserve-denied: CAP_NET_ADMIN is missing;
+ *   -EOPNOTSUPP  nic-steering: the NIC has no flow rules;
+ *   others       nic-refused: the driver's errno for a change, which is in the
+ *                cause as a command, with the driver's sentence if it has one;
+ *                journal-failed: /run/devrx cannot be written; guard-failed: the
+ *                guard cannot be started.
  * The errnos are the kernel's own for the same fault
  * (linux/net/core/netdev_rx_queue.c, io_uring/zcrx.c; 7.3).
  * Since: 0.1
@@ -246,9 +277,15 @@ DEVRX_API int devrx_queue_bind_port(const struct devrx_queue *q, int sockfd,
 
 /**
  * devrx_queue_restore - give a queue back as it was found
- * @q: the queue, taken on success; NULL is allowed
+ * @q: the queue, taken unless a receiver is open on it; NULL is allowed
  *
- * Return: 0, or -EBUSY while a receiver is open on it: close that first.
+ * With DEVRX_QUEUE_F_CONFIGURE from the network namespace of the reservation.
+ *
+ * Context: may sleep: up to 10 s, until the kernel has worked off the end of the ring.
+ * Return: 0; -EBUSY while a receiver is open on it: close that first;
+ *   -EINPROGRESS: not all changes could be undone now (the capability was dropped,
+ *   the NIC refuses). They are left to the guard, which tries when this process ends,
+ *   and to devrx_queue_undo().
  * Since: 0.1
  */
 DEVRX_API int devrx_queue_restore(struct devrx_queue *q);

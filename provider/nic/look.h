@@ -2,7 +2,7 @@
 /*
  * Read one NIC and one of its queues into a plain struct; judge it later.
  *
- * Reading (look.c) knows the kernel and no rule; judging (queue.c) knows the
+ * Reading (look.c) knows the kernel and no rule; judging (judge.c) knows the
  * rules and no kernel. Between them stands struct drx_look, which a test can
  * fill in by hand. What a kernel cannot tell stays at its "unknown".
  */
@@ -51,16 +51,25 @@ int drx_look_read(struct drx_look *ret, const char *ifname, uint32_t ifindex,
 
 /*
  * The kernel's checks, in its order, on what was read: 0, or the errno with
- * the cause. In queue.c.
+ * the cause. In judge.c.
  */
 int drx_look_judge(const struct drx_look *look, struct devrx_cause *cause);
-/* Is the NIC a PCI device? 0 or -EOPNOTSUPP (nic-not-pci). In queue.c. */
+/* One by one: 0, or the errno with the cause. */
+int drx_judge_support(const struct drx_look *look, struct devrx_cause *cause);
+int drx_judge_range(const struct drx_look *look, struct devrx_cause *cause);
+int drx_judge_split(const struct drx_look *look, struct devrx_cause *cause);
+int drx_judge_thresh(const struct drx_look *look, struct devrx_cause *cause);
+int drx_judge_xdp(const struct drx_look *look, struct devrx_cause *cause);
+/* The part of it that no reservation can mend. In judge.c. */
+int drx_look_judge_unmendable(const struct drx_look *look,
+			      struct devrx_cause *cause);
+/* Is the NIC a PCI device? 0 or -EOPNOTSUPP (nic-not-pci). In judge.c. */
 int drx_look_judge_pci(const struct drx_look *look, struct devrx_cause *cause);
 
 /*
  * A cause's next command is meant for a shell, and a NIC's name may hold
  * anything but blanks, '/' and ':'. One that a shell could misread gets no
- * command. In queue.c.
+ * command. In judge.c.
  */
 bool drx_nic_is_plain(const char *name);
 

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A NIC queue held for a receiver: look, judge, remember; change nothing.
- *
- * drx_look_judge() answers as the kernel would, in the kernel's order
- * (linux/net/core/netdev_rx_queue.c, __netif_mp_open_rxq(); 7.3), with the
- * reason that the kernel keeps to itself. Who has the queue is not judged: a
- * former owner's queue is freed some time after its ring, so the receiver
- * tries until a deadline.
+ * A NIC queue held for a receiver: looked at, judged, and where it is asked for
+ * made ready and given back.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,6 +14,7 @@
 
 #include "nic/look.h"
 #include "nic/nic.h"
+#include "nic/reservations.h"
 #include "util/cause.h"
 #include "util/opts.h"
 
@@ -26,161 +22,8 @@ struct devrx_queue {
 	uint32_t ifindex;
 	uint32_t index;
 	bool bound;
+	struct drx_reservation reservation;
 };
-
-bool drx_nic_is_plain(const char *name)
-{
-	return name[0] != '-' &&
-	       name[strspn(name, "abcdefghijklmnopqrstuvwxyz"
-				 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				 "._-@")] == '\0';
-}
-
-static int judge_support(const struct drx_look *look, struct devrx_cause *cause)
-{
-	/*
-	 * A netkit has no rings of its own; a queue leased to it is a real
-	 * NIC's, whose split only the kernel can see from here (7.1).
-	 */
-	if (look->split_support != DRX_SPLIT_NONE ||
-	    strcmp(look->driver, "netkit") == 0)
-		return 0;
-	return drx_fail(cause, -EOPNOTSUPP, "nic-unsupported",
-			"take a NIC whose driver takes memory providers: mlx5, "
-			"bnxt, gve, fbnic or devrx_softnic",
-			"NIC %s (driver %s) reports no header split, which "
-			"zero-copy receive needs; without it only the tier "
-			"recv is left",
-			look->ifname,
-			look->driver[0] ? look->driver : "unknown");
-}
-
-static int judge_range(const struct drx_look *look, struct devrx_cause *cause)
-{
-	uint32_t nr = look->nr_queues ? look->nr_queues : look->max_queues;
-	char next[192] = "";
-
-	if (look->index == DEVRX_QUEUE_LAST) {
-		if (!look->up && drx_nic_is_plain(look->ifname))
-			(void)snprintf(next, sizeof(next),
-				       "ip link set dev %s up", look->ifname);
-		return drx_fail(
-			cause, -ENETDOWN, "nic-down",
-			next[0] ? next : "ask for a queue by its number",
-			"NIC %s does not tell how many rx queues it "
-			"has%s, so its last one is unknown",
-			look->ifname, look->up ? "" : " while it is down");
-	}
-	if (!nr || look->index < nr)
-		return 0;
-	if (!drx_nic_is_plain(look->ifname))
-		;
-	else if (look->index < look->max_queues)
-		(void)snprintf(next, sizeof(next),
-			       "ethtool -L %s combined %" PRIu32, look->ifname,
-			       look->index + 1);
-	else
-		(void)snprintf(next, sizeof(next), "ethtool -l %s",
-			       look->ifname);
-	return drx_fail(cause, -ERANGE, "queue-range", next,
-			"rx queue %" PRIu32 " of NIC %s asked for, which has "
-			"%" PRIu32 " (0 to %" PRIu32 ")",
-			look->index, look->ifname, nr, nr - 1);
-}
-
-static int judge_split(const struct drx_look *look, struct devrx_cause *cause)
-{
-	bool thresh = look->hds_thresh && look->hds_thresh != UINT32_MAX;
-	char next[192] = "";
-	int at = 0;
-
-	if (look->split_support != DRX_SPLIT_REPORTED ||
-	    (look->data_split == DEVRX_DATA_SPLIT_ON && !thresh))
-		return 0;
-	/* mlx5 refuses the split without hardware GRO (mlx5e_set_ringparam()). */
-	if (drx_nic_is_plain(look->ifname) &&
-	    strcmp(look->driver, "mlx5_core") == 0)
-		at = snprintf(next, sizeof(next),
-			      "ethtool -K %s rx-gro-hw on && ", look->ifname);
-	/*
-	 * The threshold's mender names the split too: a driver that splits by
-	 * default reports "on" where the kernel wants it asked for.
-	 */
-	if (drx_nic_is_plain(look->ifname))
-		(void)snprintf(next + at, sizeof(next) - (size_t)at,
-			       "ethtool -G %s tcp-data-split on%s",
-			       look->ifname, thresh ? " hds-thresh 0" : "");
-	if (look->data_split != DEVRX_DATA_SPLIT_ON)
-		return drx_fail(cause, -EINVAL, "hds-off", next,
-				"NIC %s does not split headers from data: "
-				"tcp-data-split is %s, zero-copy receive needs "
-				"on",
-				look->ifname,
-				look->data_split == DEVRX_DATA_SPLIT_OFF ?
-					"off" :
-					"auto");
-	return drx_fail(cause, -EINVAL, "hds-thresh", next,
-			"NIC %s splits only packets above %" PRIu32 " bytes: "
-			"hds-thresh must be 0 for zero-copy receive",
-			look->ifname, look->hds_thresh);
-}
-
-static int judge_xdp(const struct drx_look *look, struct devrx_cause *cause)
-{
-	static const char *const off[] = {
-		[XDP_ATTACHED_DRV] = "xdpdrv",
-		[XDP_ATTACHED_SKB] = "xdpgeneric",
-		[XDP_ATTACHED_HW] = "xdpoffload",
-	};
-	const char *mode = NULL;
-	char next[192] = "";
-
-	if (look->xdp == XDP_ATTACHED_NONE)
-		return 0;
-	if (look->xdp < sizeof(off) / sizeof(off[0]))
-		mode = off[look->xdp];
-	if (drx_nic_is_plain(look->ifname))
-		(void)snprintf(next, sizeof(next), "ip link set dev %s %s off",
-			       look->ifname, mode ? mode : "xdp");
-	return drx_fail(cause, -EEXIST, "xdp-attached", next,
-			"an XDP program is attached to NIC %s; XDP and "
-			"zero-copy receive exclude each other",
-			look->ifname);
-}
-
-int drx_look_judge(const struct drx_look *look, struct devrx_cause *cause)
-{
-	int ret;
-
-	ret = judge_support(look, cause);
-	if (!ret)
-		ret = judge_range(look, cause);
-	if (!ret)
-		ret = judge_split(look, cause);
-	if (!ret)
-		ret = judge_xdp(look, cause);
-	return ret;
-}
-
-/*
- * The parent device stands for the one that does the DMA. Where they differ (a
- * sub-function on the bus "auxiliary", a queue leased to a netkit) nothing that
- * is visible here says whether that one is a PCI device, so it is not one.
- */
-int drx_look_judge_pci(const struct drx_look *look, struct devrx_cause *cause)
-{
-	if (strcmp(look->bus, "pci") == 0)
-		return 0;
-	return drx_fail(cause, -EOPNOTSUPP, "nic-not-pci",
-			"take a NIC that is a PCI device, or memory of another "
-			"kind",
-			"NIC %s (driver %s) is no PCI device but on bus %s; "
-			"the memory's driver, NVIDIA's, takes every NIC for "
-			"one, and the kernel would crash",
-			look->ifname,
-			look->driver[0] ? look->driver : "unknown",
-			look->bus[0] ? look->bus : "none");
-}
 
 struct devrx_queue *drx_queue_new(uint32_t ifindex, uint32_t index)
 {
@@ -203,55 +46,113 @@ uint32_t drx_queue_index(const struct devrx_queue *q)
 	return q->index;
 }
 
+#define FLAGS                                                                  \
+	(DEVRX_QUEUE_F_CONFIGURE | DEVRX_QUEUE_F_KEEP | DEVRX_QUEUE_F_NO_GUARD)
+
+int drx_queue_opts_get(struct devrx_queue_opts *ret,
+		       const struct devrx_queue_opts *opts)
+{
+	/* As version 0.1 began. */
+	const size_t first = offsetof(struct devrx_queue_opts, ports);
+	struct devrx_cause *cause = NULL;
+	int err;
+
+	if (!opts)
+		return -EINVAL;
+	err = drx_opts_get(ret, sizeof(*ret), opts, first);
+	if (err) {
+		if (opts->size >= first)
+			cause = opts->cause;
+		return drx_fail(cause, err, "opts-invalid",
+				"begin with DEVRX_QUEUE_OPTS_INIT",
+				"struct devrx_queue_opts of %zu bytes: %s",
+				opts->size,
+				opts->size < first ?
+					"too short" :
+					"asks for what this version does not "
+					"know");
+	}
+	cause = ret->cause;
+	if (ret->flags & ~FLAGS || ret->reserved)
+		return drx_fail(cause, -EINVAL, "opts-invalid",
+				"set flags to DEVRX_QUEUE_F_... and reserved "
+				"to 0",
+				"unknown flags %#" PRIx32
+				" in struct devrx_queue_opts",
+				ret->flags);
+	if (!ret->ifname || !ret->ifname[0])
+		return drx_fail(cause, -EINVAL, "opts-invalid",
+				"set ifname, as \"ip -brief link\" shows it",
+				"no NIC named in struct devrx_queue_opts");
+	if (ret->nr_ports > DEVRX_QUEUE_PORTS_MAX ||
+	    (ret->nr_ports && !ret->ports))
+		return drx_fail(cause, -EINVAL, "opts-invalid",
+				"give at most 64 ports",
+				"%" PRIu32 " ports in struct devrx_queue_opts",
+				ret->nr_ports);
+	for (uint32_t i = 0; i < ret->nr_ports; i++)
+		if (!ret->ports[i])
+			return drx_fail(cause, -EINVAL, "opts-invalid",
+					"give the port that is listened on",
+					"port 0 in struct devrx_queue_opts");
+	return 0;
+}
+
+/* A leased queue is made ready at its NIC, which is in another namespace. */
+static bool is_ours_to_configure(const struct drx_look *look,
+				 const struct devrx_queue_opts *opts)
+{
+	return opts->flags & DEVRX_QUEUE_F_CONFIGURE &&
+	       strcmp(look->driver, "netkit") != 0;
+}
+
+static int configure(struct drx_reservation *res, struct drx_look *look,
+		     const struct devrx_queue_opts *opts)
+{
+	uint32_t queue;
+	int ret;
+
+	ret = drx_look_judge_unmendable(look, opts->cause);
+	if (!ret)
+		ret = drx_reservation_make(res, &queue, look, opts);
+	return ret ? ret :
+		     drx_look_read(look, NULL, look->ifindex, queue,
+				   opts->cause);
+}
+
 int devrx_queue_reserve(struct devrx_queue **ret_q,
 			const struct devrx_queue_opts *opts)
 {
-	struct devrx_cause *cause = NULL;
+	struct drx_reservation res = { .guard = -1 };
 	struct devrx_queue_opts own;
 	struct devrx_queue *q;
 	struct drx_look look;
 	int ret;
 
-	if (!ret_q || !opts)
+	if (!ret_q)
 		return -EINVAL;
-	ret = drx_opts_get(&own, sizeof(own), opts, sizeof(own));
-	if (ret) {
-		/* A struct of version 0.1 at least has the member. */
-		if (opts->size >= sizeof(own))
-			cause = opts->cause;
-		return drx_fail(cause, ret, "opts-invalid",
-				"begin with DEVRX_QUEUE_OPTS_INIT",
-				"struct devrx_queue_opts of %zu bytes: %s",
-				opts->size,
-				opts->size < sizeof(own) ?
-					"too short" :
-					"asks for what this version does not "
-					"know");
-	}
-	cause = own.cause;
-	if (own.flags)
-		return drx_fail(cause, -EINVAL, "opts-invalid",
-				"set flags to 0",
-				"unknown flags %#" PRIx32
-				" in struct devrx_queue_opts",
-				own.flags);
-	if (!own.ifname || !own.ifname[0])
-		return drx_fail(cause, -EINVAL, "opts-invalid",
-				"set ifname, as \"ip -brief link\" shows it",
-				"no NIC named in struct devrx_queue_opts");
-
-	ret = drx_look_read(&look, own.ifname, 0, own.index, cause);
+	ret = drx_queue_opts_get(&own, opts);
 	if (ret)
 		return ret;
-	ret = drx_look_judge(&look, cause);
+	ret = drx_look_read(&look, own.ifname, 0, own.index, own.cause);
+	if (!ret && is_ours_to_configure(&look, &own))
+		ret = configure(&res, &look, &own);
+	if (!ret)
+		ret = drx_look_judge(&look, own.cause);
 	if (ret)
-		return ret;
-
+		goto err_end;
 	q = drx_queue_new(look.ifindex, look.index);
-	if (!q)
-		return drx_fail_os(cause, -ENOMEM, "devrx_queue_reserve");
+	if (!q) {
+		ret = drx_fail_os(own.cause, -ENOMEM, "devrx_queue_reserve");
+		goto err_end;
+	}
+	q->reservation = res;
 	*ret_q = q;
 	return 0;
+
+err_end:
+	(void)drx_reservation_end(&res);
+	return ret;
 }
 
 int devrx_queue_info(const struct devrx_queue *q, struct devrx_queue_info *ret)
@@ -281,12 +182,15 @@ int devrx_queue_info(const struct devrx_queue *q, struct devrx_queue_info *ret)
 
 int devrx_queue_restore(struct devrx_queue *q)
 {
+	int ret;
+
 	if (!q)
 		return 0;
 	if (q->bound)
 		return -EBUSY;
+	ret = drx_reservation_end(&q->reservation);
 	free(q);
-	return 0;
+	return ret;
 }
 
 int drx_queue_bind(struct devrx_queue *q, struct devrx_cause *cause)

@@ -23,7 +23,7 @@ mapfile -t sources < <(find provider -name '*.[ch]' | sort)
 # "LITERAL FILE" of each string that is one word in kebab case, and with a third
 # word "id" where it is taken for an identifier: the third argument of drx_fail(),
 # and whatever has a dash (in a table, in another call), but for these.
-others='zcrx-device|zcrx-host|zcrx-copy|bochs-drm'
+others='zcrx-device|zcrx-host|zcrx-copy|bochs-drm|rx-ntuple-filter|rx-gro-hw'
 # Comments are skipped; brackets and strings inside the arguments are understood.
 literals=$(for file in "${sources[@]}"; do
 	awk -v file="$file" -v others="^($others)\$" '

@@ -53,7 +53,8 @@ TEST_P(Fuzz, Corpus)
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Fuzz,
-			 testing::Values(Target{ "netlink", fuzz_netlink },
+			 testing::Values(Target{ "journal", fuzz_journal },
+					 Target{ "netlink", fuzz_netlink },
 					 Target{ "options", fuzz_options },
 					 Target{ "receiver", fuzz_receiver }),
 			 [](const auto &info) {

@@ -62,7 +62,7 @@ ENDS_WITH(devrx_memory_opts, cause, 56);
 ENDS_WITH(devrx_memory_info, proof, 176);
 ENDS_WITH(devrx_backing, priv, 168);
 ENDS_WITH(devrx_provider, upload_wait, 104);
-ENDS_WITH(devrx_queue_opts, cause, 32);
+ENDS_WITH(devrx_queue_opts, reserved, 56);
 ENDS_WITH(devrx_queue_info, reserved, 96);
 ENDS_WITH(devrx_receiver_opts, cause, 48);
 ENDS_WITH(devrx_receiver_info, chunk_reason, 496);

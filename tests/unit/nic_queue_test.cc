@@ -69,7 +69,7 @@ TEST(NicReserve, RefusesASizeTooSmall)
 {
 	Reserve r("lo");
 
-	r.opts.size = sizeof(r.opts) - 1;
+	r.opts.size = offsetof(struct devrx_queue_opts, ports) - 1;
 	EXPECT_EQ(r(), -EINVAL);
 	EXPECT_EQ(r.q, UNTOUCHED);
 	EXPECT_STREQ(r.cause.id, "") << "not ours to write through";
@@ -98,7 +98,7 @@ TEST(NicReserve, RefusesUnknownFlags)
 {
 	Reserve r("lo");
 
-	r.opts.flags = 1;
+	r.opts.flags = DEVRX_QUEUE_F_NO_GUARD << 1;
 	EXPECT_EQ(r(), -EINVAL);
 	EXPECT_STREQ(r.cause.id, "opts-invalid");
 	EXPECT_EQ(r.q, UNTOUCHED);
