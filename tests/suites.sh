@@ -5,6 +5,8 @@
 # Sourced by ./run, whose steps it uses.
 
 suites=(unit vm faults programs cost soak)
+# Of them, for whoever works on one room.
+parts=(nic)
 describe() {
 	case $1 in
 	unit) echo 'natively: every room against fakes, plain and under ASAN, UBSAN and TSAN; installing' ;;
@@ -12,6 +14,7 @@ describe() {
 	faults) echo 'in the VM on Linux 7.3: each fault on each tier, every byte compared; connections that come and go for a minute' ;;
 	programs) echo "in the VM on Linux 7.3: the kernel's driver selftests, liburing's zcrx, iperf3, tcpdump, tc" ;;
 	cost) echo 'in the VM on Linux 7.3: what the software NIC costs, in instructions' ;;
+	nic) echo "of unit and vm what is about making a NIC ready, and back" ;;
 	soak) echo 'in the VM on Linux 7.3: 100 lives and ends of NICs, providers, modules (DEVRX_CYCLES=1000: a long one)' ;;
 	esac
 }
@@ -123,6 +126,22 @@ suite_vm() {
 	done
 }
 
+suite_nic() {
+	local preset series
+	for preset in dev asan tsan; do
+		build_preset "$preset" || {
+			echo "fail build of $preset" >>"$results/all"
+			continue
+		}
+		run_program "$preset" 1500 "$top/build/$preset/tests/unit/nic_test"
+	done
+	build_vm || return
+	for series in "${vm_series[@]}"; do
+		in_vm nic "$series" 1800 /devrx/tests/vm/suite.sh \
+			--gtest_filter='Reserve*:Doctor*:Softnic*'
+	done
+}
+
 suite_faults() {
 	build_vm || return
 	in_vm faults 7.3 1800 /devrx/tests/faults/suite.sh
@@ -192,14 +211,14 @@ how often soak does each thing (100). The suites:
 			return
 			;;
 		--list)
-			for suite in "${suites[@]}"; do
+			for suite in "${suites[@]}" "${parts[@]}"; do
 				printf '  %-8s %s\n' "$suite" "$(describe "$suite")"
 			done
 			return
 			;;
 		-*) bad_call "unknown option $1 of test" ;;
 		*)
-			[[ " ${suites[*]} " == *" $1 "* ]] || bad_call "no suite '$1': there are ${suites[*]}"
+			[[ " ${suites[*]} ${parts[*]} " == *" $1 "* ]] || bad_call "no suite '$1': there are ${suites[*]} ${parts[*]}"
 			chosen+=("$1")
 			;;
 		esac
@@ -213,7 +232,7 @@ how often soak does each thing (100). The suites:
 	trap 'stop_all; rm -rf "$results"' EXIT
 	: >"$results/all"
 	[[ " ${chosen[*]} " == ' unit ' ]] || series=(7.3)
-	[[ " ${chosen[*]} " != *' vm '* ]] || series=("${vm_series[@]}")
+	[[ " ${chosen[*]} " != *' '@(vm|nic)' '* ]] || series=("${vm_series[@]}")
 	# Downloads go on while compilers run.
 	if ((${#series[@]})); then
 		setup=("${packages_vm[@]}")

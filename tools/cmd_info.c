@@ -10,10 +10,9 @@
 #include <devrx/devrx.h>
 
 #include "args.h"
+#include "privilege.h"
 #include "report.h"
 #include "verbs.h"
-
-#define CAP_NET_ADMIN_BIT 12
 
 static const char help[] =
 	"usage: devrx info [--memory KIND [OPTION]...] [-j]\n"
@@ -67,8 +66,6 @@ static const struct feature {
 
 #define NR_FEATURES (sizeof(feature_names) / sizeof(feature_names[0]))
 
-enum cap_state { CAP_NO, CAP_ONLY_IN_USER_NAMESPACE, CAP_YES };
-
 struct info_run {
 	struct devrx_memory_opts want;
 	bool json;
@@ -80,33 +77,6 @@ struct info_run {
 	struct devrx_cause missing;
 	struct devrx_memory_info memory;
 };
-
-/* zcrx wants the capability in the initial user namespace. */
-static enum cap_state look_for_net_admin(void)
-{
-	unsigned long long caps = 0, first, outside, count;
-	enum cap_state state = CAP_NO;
-	char line[256];
-	FILE *f = fopen("/proc/self/status", "re");
-
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "CapEff: %llx", &caps) == 1)
-			break;
-	}
-	if (f)
-		(void)fclose(f);
-	if (!(caps >> CAP_NET_ADMIN_BIT & 1))
-		return CAP_NO;
-	f = fopen("/proc/self/uid_map", "re");
-	state = CAP_YES;
-	/* The initial one maps every user to itself. */
-	if (f && fscanf(f, "%llu %llu %llu", &first, &outside, &count) == 3 &&
-	    (first || outside || count != UINT32_MAX))
-		state = CAP_ONLY_IN_USER_NAMESPACE;
-	if (f)
-		(void)fclose(f);
-	return state;
-}
 
 /* "host" registers by address; every other kind is a dmabuf. */
 static bool is_dmabuf_kind(const struct devrx_provider *provider)
@@ -137,7 +107,7 @@ static void look(struct info_run *run)
 	struct devrx_cause cause;
 	struct rlimit limit;
 
-	run->net_admin = look_for_net_admin();
+	run->net_admin = look_for_cap(CAP_NET_ADMIN_BIT);
 	run->skb_defer_max = look_for_skb_defer();
 	run->memlock = 0;
 	if (!getrlimit(RLIMIT_MEMLOCK, &limit))

@@ -100,10 +100,18 @@ static int open_queue(struct recv_run *run, struct devrx_cause *cause)
 {
 	const struct recv_opts *opts = run->opts;
 	struct devrx_queue_opts qo = DEVRX_QUEUE_OPTS_INIT;
+	uint16_t port;
 	int rc;
 
 	if (!opts->nic)
 		return 0;
+	port = listen_port(run->listen_fd);
+	if (!opts->as_is) {
+		qo.flags = DEVRX_QUEUE_F_CONFIGURE;
+		qo.ports = &port;
+		qo.nr_ports = 1;
+		qo.guard = "/proc/self/exe";
+	}
 	qo.ifname = opts->nic;
 	qo.index = opts->queue;
 	qo.cause = cause;
@@ -197,6 +205,21 @@ static void close_crc32c(struct recv_run *run)
 	crc32c_close(run->crc32c);
 }
 
+static void close_queue(struct recv_run *run)
+{
+	char next[64];
+	struct devrx_cause cause;
+	int rc = devrx_queue_restore(run->queue);
+
+	if (!rc)
+		return;
+	snprintf(next, sizeof(next), "devrx restore %s", run->opts->nic);
+	cause_set(&cause, "undo-refused", next,
+		  "what was changed of NIC %s could not all be undone",
+		  run->opts->nic);
+	recv_fail(run, EXIT_ENVIRONMENT, -1, rc, &cause);
+}
+
 static void teardown(struct recv_run *run)
 {
 	run->stats.size = sizeof(run->stats);
@@ -214,7 +237,7 @@ static void teardown(struct recv_run *run)
 			close(run->connections[i].fd);
 		sink_drop(&run->connections[i].sink);
 	}
-	(void)devrx_queue_restore(run->queue);
+	close_queue(run);
 	(void)devrx_memory_free(run->memory);
 	free(run->bounce);
 }

@@ -14,9 +14,14 @@ static const struct verb {
 	const char *summary;
 	int (*run)(int argc, char **argv);
 } verbs[] = {
+	{ "doctor", "what zero-copy receive still needs, and what mends it",
+	  cmd_doctor },
 	{ "info", "what this machine can do, and what is missing", cmd_info },
 	{ "recv", "receive TCP connections into a memory", cmd_recv },
+	{ "reserve", "make a NIC ready, until \"devrx restore\"", cmd_reserve },
+	{ "restore", "undo what was changed of NICs", cmd_restore },
 	{ "send", "send a file or a pattern over TCP", cmd_send },
+	{ "status", "who holds which queue of which NIC", cmd_status },
 };
 
 #define NR_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -29,7 +34,7 @@ static void print_help(FILE *out)
 	      "\n",
 	      out);
 	for (size_t i = 0; i < NR_VERBS; i++)
-		fprintf(out, "  %-6s %s\n", verbs[i].name, verbs[i].summary);
+		fprintf(out, "  %-8s %s\n", verbs[i].name, verbs[i].summary);
 	fputs("\n"
 	      "  devrx VERB --help   the verb's options\n"
 	      "  devrx --version     this program's version\n"
@@ -60,6 +65,9 @@ int main(int argc, char **argv)
 		printf("devrx %s\n", devrx_version());
 		return report_flush("version");
 	}
+	/* Started by the library, not by people. */
+	if (!strcmp(name, "guard"))
+		return devrx_guard(argc, argv);
 	for (size_t i = 0; i < NR_VERBS; i++) {
 		if (!strcmp(name, verbs[i].name))
 			return verbs[i].run(argc - 1, argv + 1);

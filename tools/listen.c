@@ -153,6 +153,16 @@ int listen_bind(const char *host, const char *port, struct devrx_cause *cause)
 	return rc;
 }
 
+uint16_t listen_port(int fd)
+{
+	struct sockaddr_storage addr = { 0 };
+	socklen_t len = sizeof(addr);
+
+	(void)getsockname(fd, (struct sockaddr *)&addr, &len);
+	/* Both families have it at the same place. */
+	return ntohs(((struct sockaddr_in *)&addr)->sin_port);
+}
+
 int listen_start(int fd, char ret[static ENDPOINT_LEN],
 		 struct devrx_cause *cause)
 {

@@ -21,6 +21,9 @@ struct devrx_cause;
  */
 int listen_bind(const char *host, const char *port, struct devrx_cause *cause);
 
+/* The port that it is bound to, or 0. */
+uint16_t listen_port(int fd);
+
 /* Let peers connect; @ret is where, as it is bound. 0 or a negative errno. */
 int listen_start(int fd, char ret[static ENDPOINT_LEN],
 		 struct devrx_cause *cause);

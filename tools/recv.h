@@ -33,6 +33,7 @@ struct recv_opts {
 	uint64_t len; /* of the memory, bytes */
 	uint32_t queue; /* or DEVRX_QUEUE_LAST */
 	bool queue_given;
+	bool as_is; /* the NIC is not changed */
 	uint32_t memory_flags;
 	uint32_t tier;
 	uint32_t chunk_len;

@@ -15,6 +15,8 @@ const char recv_help[] =
 	"copies\n"
 	"                      (tier recv: no privilege, any NIC)\n"
 	"  --queue N|last      on this rx queue (default last)\n"
+	"  --as-is             do not make the NIC ready (and undo it after),\n"
+	"                      it is\n"
 	"  --memory KIND       into this kind of memory (default udmabuf, "
 	"without\n"
 	"                      --nic host); \"devrx info\" lists them\n"
@@ -52,6 +54,7 @@ const char recv_help[] =
 enum {
 	OPT_NIC = 256,
 	OPT_QUEUE,
+	OPT_AS_IS,
 	OPT_MEMORY,
 	OPT_DEVICE,
 	OPT_SIZE,
@@ -75,6 +78,7 @@ enum {
 static const struct option options[] = {
 	{ "nic", required_argument, NULL, OPT_NIC },
 	{ "queue", required_argument, NULL, OPT_QUEUE },
+	{ "as-is", no_argument, NULL, OPT_AS_IS },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
 	{ "device", required_argument, NULL, OPT_DEVICE },
 	{ "size", required_argument, NULL, OPT_SIZE },
@@ -120,6 +124,9 @@ static void parse_word(int c, struct recv_opts *opts)
 	switch (c) {
 	case OPT_NIC:
 		opts->nic = optarg;
+		break;
+	case OPT_AS_IS:
+		opts->as_is = true;
 		break;
 	case OPT_MEMORY:
 		opts->memory = optarg;
@@ -236,6 +243,8 @@ static int check_nic(struct recv_opts *opts)
 				  devrx_tier_name(opts->tier));
 	if (opts->queue_given)
 		return arg_misuse("recv", "--queue needs --nic");
+	if (opts->as_is)
+		return arg_misuse("recv", "--as-is needs --nic");
 	if (opts->receiver_flags & DEVRX_RECEIVER_F_CQE_MIXED && !copy)
 		return arg_misuse("recv", "--cqe-mixed needs --nic");
 	return 0;

@@ -20,6 +20,7 @@
 #define EXIT_USAGE 2
 #define EXIT_ENVIRONMENT 3 /* NIC, queue, memory, privilege, kernel, port */
 #define EXIT_OUTPUT 4 /* a file or the standard output took no more */
+#define EXIT_UNKNOWN 5 /* doctor: nothing failed, and not all could be seen */
 
 /* Fill in @cause; @next may be NULL. Too long a text is cut off. */
 void cause_set(struct devrx_cause *cause, const char *id, const char *next,

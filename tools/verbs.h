@@ -3,8 +3,12 @@
 #ifndef DEVRX_TOOLS_VERBS_H
 #define DEVRX_TOOLS_VERBS_H
 
+int cmd_doctor(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_recv(int argc, char **argv);
+int cmd_reserve(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
+int cmd_status(int argc, char **argv);
 int cmd_send(int argc, char **argv);
 
 #endif /* DEVRX_TOOLS_VERBS_H */

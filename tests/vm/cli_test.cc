@@ -21,6 +21,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support_cli.h"
 #include "support_devrx.h"
 #include "support_raw.h"
 
@@ -28,107 +29,6 @@ namespace
 {
 
 using namespace vm;
-
-std::string slurp(const std::string &path)
-{
-	std::ifstream file(path, std::ios::binary);
-	std::ostringstream text;
-
-	text << file.rdbuf();
-	return text.str();
-}
-
-/* A run of the command, its output in files. */
-class Tool
-{
-      public:
-	explicit Tool(const std::string &dir) : dir_(dir)
-	{
-	}
-	~Tool()
-	{
-		if (pid_ > 0) {
-			(void)kill(pid_, SIGKILL);
-			(void)waitpid(pid_, nullptr, 0);
-		}
-	}
-
-	/* "devrx recv" and @args; @cap is taken from it unless negative. */
-	void start(const std::vector<std::string> &args, int cap = -1)
-	{
-		std::vector<std::string> all = { "devrx", "recv" };
-		std::vector<char *> argv;
-
-		all.insert(all.end(), args.begin(), args.end());
-		for (std::string &arg : all)
-			argv.push_back(arg.data());
-		argv.push_back(nullptr);
-		pid_ = fork();
-		if (pid_)
-			return;
-		(void)dup2(output("out"), 1);
-		(void)dup2(output("err"), 2);
-		if (cap >= 0)
-			(void)drop_cap_bounding(unsigned(cap));
-		(void)execvp("devrx", argv.data());
-		_exit(127);
-	}
-
-	/* Peers may connect; false at the deadline, or when it has ended. */
-	bool ready()
-	{
-		return poll_until(patience,
-				  [&] {
-					  return ended() ||
-						 err().find("devrx recv: ready "
-							    "on") !=
-							 std::string::npos;
-				  }) &&
-		       !ended();
-	}
-
-	void send_signal(int sig)
-	{
-		(void)kill(pid_, sig);
-	}
-
-	/* Its exit code; 1000 and the signal when it was killed, -1 at the
-	 * deadline. */
-	int wait()
-	{
-		if (!poll_until(patience, [&] { return ended(); }))
-			return -1;
-		return WIFEXITED(status_) ? WEXITSTATUS(status_) :
-					    1000 + WTERMSIG(status_);
-	}
-
-	std::string out() const
-	{
-		return slurp(dir_ + "/stdout");
-	}
-	std::string err() const
-	{
-		return slurp(dir_ + "/stderr");
-	}
-
-      private:
-	int output(const char *name)
-	{
-		return open((dir_ + "/std" + name).c_str(),
-			    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	}
-
-	bool ended()
-	{
-		if (pid_ > 0 && waitpid(pid_, &status_, WNOHANG) == pid_)
-			pid_ = 0;
-		return pid_ <= 0;
-	}
-
-	std::string dir_;
-	pid_t pid_ = -1;
-	int status_ = 0;
-};
 
 class Cli : public testing::Test
 {
@@ -368,7 +268,7 @@ TEST_F(Cli, HeaderSplitOff)
 	ASSERT_EQ(set_rings(nic, split_off, -1), 0);
 	Defer undo([] { EXPECT_EQ(set_rings(nic, split_on, 0), 0); });
 
-	tool->start(args());
+	tool->start(args({ "--as-is" }));
 	EXPECT_EQ(tool->wait(), 3);
 	expect_sentence("tcp-data-split");
 }

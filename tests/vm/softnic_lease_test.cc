@@ -116,4 +116,61 @@ TEST_F(SoftnicLease, ADmabufBoundThroughNetkitGetsThePayload)
 	EXPECT_TRUE(comes_to("paged_bytes", 500)) << "not given back";
 }
 
+/* A container: a namespace that has the netkit and not the NIC. What arrives for it at
+ * the NIC is routed there, and its payload lies in the container's memory already.
+ */
+TEST_F(SoftnicLease, TheCommandInAContainer)
+{
+	const std::string ip = "/usr/sbin/ip ";
+	const std::string out = "/tmp/devrx-box";
+	struct drx_nl nl;
+	uint16_t family;
+	uint32_t id = 0;
+
+	if (sh(ip + "-n snb link add nk0 type netkit peer name nk1 "
+		    "numrxqueues 2"))
+		GTEST_SKIP() << "iproute2 or the kernel knows no netkit";
+	{
+		const Inside snb("snb");
+
+		ASSERT_EQ(drx_nl_open(&nl, NETLINK_GENERIC), 0);
+		ASSERT_EQ(drx_nl_family(&nl, DRX_NETDEV_FAMILY, &family), 0);
+		ASSERT_EQ(lease(&nl, family, "nk1", &id), 0) << nl.extack;
+		drx_nl_close(&nl);
+	}
+	ASSERT_EQ(sh(ip + "netns add box && " + ip +
+		     "-n snb link set nk1 netns box && " + ip +
+		     "-n snb addr add 10.90.0.1/24 dev nk0 && " + ip +
+		     "-n snb link set nk0 up && " + ip +
+		     "-n box addr add 10.90.0.2/24 dev nk1 && " + ip +
+		     "-n box link set nk1 up && " + ip +
+		     "-n box link set lo up && " + ip +
+		     "-n box route add default via 10.90.0.1 && " + ip +
+		     "-n sna route add 10.90.0.0/24 via 10.78.0.2"),
+		  0);
+	ASSERT_EQ(sh("sysctl -qw net.ipv4.ip_forward=1", "snb"), 0);
+	sh("{ " + ip +
+	   "netns exec box devrx recv --nic nk1 --queue 1 "
+	   "--verify 7 --json >" +
+	   out + " 2>&1; echo \"exit $?\" >>" + out + "; } & true");
+	EXPECT_TRUE(wait_for([&] {
+		return output_of("cat " + out).find("ready on") !=
+		       std::string::npos;
+	})) << output_of("cat " + out);
+	EXPECT_EQ(sh("devrx send 10.90.0.2:9000 --pattern 7 --bytes 4M", "sna"),
+		  0);
+	EXPECT_TRUE(wait_for([&] {
+		return output_of("cat " + out).find("exit ") !=
+		       std::string::npos;
+	}));
+	const std::string said = output_of("cat " + out);
+	for (const char *want :
+	     { "exit 0", "\"verified\": true", "\"tier\": \"zcrx-device\"",
+	       "\"bytes_zero_copy\": 4194304" })
+		EXPECT_NE(said.find(want), std::string::npos) << said;
+	EXPECT_EQ(sh(ip + "-n sna route del 10.90.0.0/24; " + ip +
+		     "-n snb link del nk0; " + ip + "netns del box; rm " + out),
+		  0);
+}
+
 } // namespace

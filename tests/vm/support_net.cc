@@ -14,6 +14,7 @@
 #include <linux/genetlink.h>
 #include <linux/if_link.h>
 #include <linux/if_xdp.h>
+#include <linux/rtnetlink.h>
 #include <libmnl/libmnl.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -29,7 +30,10 @@
 
 #include <gtest/gtest.h>
 
+extern "C" {
+#include "nic/netlink.h"
 #include "nic/uapi_netdev.h"
+}
 
 namespace vm
 {
@@ -492,7 +496,30 @@ int set_rings(const char *ifname, int data_split, int64_t hds_thresh)
 	return netlink_talk(nlh, nullptr, nullptr);
 }
 
-XdpPass::XdpPass(const char *ifname)
+/* As "ip link set dev @ifname xdpgeneric" does it. */
+static int attach_xdp(const char *ifname, int prog)
+{
+	std::unique_ptr<struct drx_nl> nl(new struct drx_nl);
+	struct ifinfomsg *info;
+	struct nlmsghdr *nlh;
+	struct nlattr *nest;
+	int err = drx_nl_open(nl.get(), NETLINK_ROUTE);
+
+	if (err)
+		return err;
+	nlh = drx_nl_begin(nl.get(), RTM_SETLINK, 0, sizeof(*info));
+	info = static_cast<struct ifinfomsg *>(mnl_nlmsg_get_payload(nlh));
+	info->ifi_index = int(if_nametoindex(ifname));
+	nest = mnl_attr_nest_start(nlh, IFLA_XDP);
+	mnl_attr_put_u32(nlh, IFLA_XDP_FD, uint32_t(prog));
+	mnl_attr_put_u32(nlh, IFLA_XDP_FLAGS, XDP_FLAGS_SKB_MODE);
+	mnl_attr_nest_end(nlh, nest);
+	err = drx_nl_ask(nl.get(), nlh, nullptr, nullptr);
+	drx_nl_close(nl.get());
+	return err;
+}
+
+XdpPass::XdpPass(const char *ifname, bool stays)
 {
 	/* r0 = XDP_PASS; exit */
 	static const struct bpf_insn insns[] = {
@@ -517,7 +544,9 @@ XdpPass::XdpPass(const char *ifname)
 		if (err_ != -EAGAIN)
 			break;
 	}
-	if (err_)
+	if (!err_ && stays)
+		err_ = attach_xdp(ifname, prog_.get());
+	if (err_ || stays)
 		return;
 	memset(&attr, 0, sizeof(attr));
 	attr.link_create.prog_fd = uint32_t(prog_.get());

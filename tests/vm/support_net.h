@@ -240,7 +240,9 @@ class Defer
 class XdpPass
 {
       public:
-	explicit XdpPass(const char *ifname);
+	/* With @stays it is attached as "ip link" does it, until that takes it
+	 * off. */
+	explicit XdpPass(const char *ifname, bool stays = false);
 	/* 0 or a negative errno. */
 	int err() const
 	{
