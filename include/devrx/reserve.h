@@ -18,6 +18,9 @@
  * left alone. Several processes may hold queues of one NIC: a flow rule goes with its
  * queue, all else when the last of them has left.
  *
+ * A reservation belongs to the process that made it: a program that goes into the
+ * background by fork() does so before. RSS contexts are not looked at.
+ *
  * Needs CAP_NET_ADMIN over the NIC's network namespace and a /run/devrx that can be
  * written; a process that drops the capability later leaves undoing to its guard.
  *

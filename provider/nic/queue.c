@@ -146,6 +146,8 @@ int devrx_queue_reserve(struct devrx_queue **ret_q,
 		ret = drx_fail_os(own.cause, -ENOMEM, "devrx_queue_reserve");
 		goto err_end;
 	}
+	/* What is kept goes by devrx_queue_undo() only. */
+	res.made &= !(own.flags & DEVRX_QUEUE_F_KEEP);
 	q->reservation = res;
 	*ret_q = q;
 	return 0;

@@ -112,6 +112,7 @@ int drx_reservation_make(struct drx_reservation *ret_res, uint32_t *ret_queue,
 	ret = drx_owner_self(&res.owner, UINT32_MAX);
 	if (ret)
 		return drx_fail_os(opts->cause, ret, "/proc/self/stat");
+	res.pid = res.owner.pid;
 	if (keep)
 		res.owner.pid = 0;
 	ret = drx_journal_open(&file, DRX_JOURNAL_DIR, res.netns, res.ifindex,
@@ -127,7 +128,7 @@ int drx_reservation_make(struct drx_reservation *ret_res, uint32_t *ret_queue,
 		return ret;
 	}
 	ask_for_split(res.ifindex);
-	res.made = !keep;
+	res.made = true;
 	*ret_queue = res.owner.queue;
 	*ret_res = res;
 	return 0;
@@ -144,7 +145,7 @@ int drx_reservation_end(struct drx_reservation *res)
 	if (!res->made)
 		return 0;
 	res->made = false;
-	if (res->owner.pid != (uint32_t)getpid())
+	if (res->pid != (uint32_t)getpid())
 		return 0;
 	if (res->netns == drx_netns()) {
 		ret = drx_journal_open(&file, DRX_JOURNAL_DIR, res->netns,

@@ -13,6 +13,7 @@
 
 struct drx_reservation {
 	bool made; /* there is something to end */
+	uint32_t pid; /* whose it is to end, also where nobody owns it */
 	uint32_t ifindex;
 	uint64_t netns;
 	int guard; /* or -1 */

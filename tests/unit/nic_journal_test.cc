@@ -136,7 +136,8 @@ class NicJournalFile : public testing::Test
       protected:
 	void SetUp() override
 	{
-		char name[] = "/tmp/nic-journal-XXXXXX";
+		/* fsync() on a disk would take most of the time. */
+		char name[] = "/dev/shm/nic-journal-XXXXXX";
 
 		ASSERT_NE(mkdtemp(name), nullptr);
 		dir = name;

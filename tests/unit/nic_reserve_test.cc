@@ -37,7 +37,8 @@ class Reservation : public testing::Test
       protected:
 	void SetUp() override
 	{
-		char name[] = "/tmp/nic-reserve-XXXXXX";
+		/* fsync() on a disk would take most of the time. */
+		char name[] = "/dev/shm/nic-reserve-XXXXXX";
 
 		ASSERT_NE(mkdtemp(name), nullptr);
 		dir_ = name;

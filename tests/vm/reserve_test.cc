@@ -232,6 +232,30 @@ TEST_F(Reserve, OthersChangesStay)
 	ASSERT_EQ(sh("ethtool -X bb default"), 0);
 }
 
+/* A user with the one capability, without a /run/devrx to write to: what is ready can be
+ * used, what is not stays as it is.
+ */
+TEST_F(Reserve, WithoutADirectory)
+{
+	const std::string as =
+		"setpriv --reuid 65534 --regid 65534 --clear-groups "
+		"--inh-caps=-all,+net_admin --ambient-caps=-all,+net_admin "
+		"--bounding-set=-all,+net_admin devrx recv --nic bb --memory "
+		"host --size 1M --timeout 1 2>&1; echo exit $?";
+
+	if (sh("setpriv --version >/dev/null"))
+		GTEST_SKIP() << "there is no setpriv here";
+	(void)run({ "mkdir", "-p", "/run/devrx" });
+	std::string said = output_of(as);
+	EXPECT_NE(said.find("cannot use /run/devrx"), std::string::npos)
+		<< said;
+	EXPECT_NE(said.find("exit 3"), std::string::npos) << said;
+	EXPECT_EQ(dump(), before);
+	ASSERT_EQ(devrx("reserve bb --port 9000"), 0);
+	said = output_of(as);
+	EXPECT_NE(said.find("ready on"), std::string::npos) << said;
+}
+
 /* As man/devrx-reserve.1's unit has it: a user of its own, one capability, a directory
  * of its own. */
 TEST_F(Reserve, AsAService)
