@@ -158,6 +158,25 @@ TEST(NicPlan, AMiddleQueue)
 	EXPECT_EQ(p.commands[1], "ethtool -X eth0 weight 43 0 43 42");
 }
 
+/* The first one, where it is the only one: all else goes to the second. */
+TEST(NicPlan, QueueZero)
+{
+	const Planned p = plan(softnic(1), 0);
+
+	EXPECT_EQ(p.queue, 0u);
+	EXPECT_EQ(p.commands[0], "ethtool -L eth0 combined 2");
+	EXPECT_EQ(p.commands[2], "ethtool -X eth0 weight 0 128");
+}
+
+/* One that has a provider gets nothing more. */
+TEST(NicPlan, AQueueInUseGetsNoMore)
+{
+	FakeNic nic = softnic();
+
+	nic.used[2] = true;
+	EXPECT_EQ(plan(nic, 3).commands[1], "ethtool -X eth0 weight 48 48 32");
+}
+
 TEST(NicPlan, TheLastIsTheLastThatIsFree)
 {
 	bool taken[DRX_SETUP_QUEUES_MAX] = {};

@@ -472,6 +472,23 @@ TEST_F(Reservation, UndoneByOthers)
 	EXPECT_TRUE(undone[DRX_UNDONE_OTHER].empty());
 }
 
+/* ... in the moment between the look and the change. */
+TEST_F(Reservation, ARuleDeletedJustNow)
+{
+	FakeNic nic = softnic();
+	const State before = nic.now;
+	drx_owner me = owner();
+
+	ASSERT_EQ(reserve(nic, &me, DEVRX_QUEUE_LAST, 9000), 0);
+	nic.on_make = [&](const drx_step &s, bool undo, bool after) {
+		if (s.kind == DRX_STEP_RULE && undo && !after)
+			nic.now.rules.clear();
+		return 0;
+	};
+	EXPECT_EQ(leave(nic, me), 0);
+	EXPECT_TRUE(nic.now == before);
+}
+
 /* A refusal to undo keeps that change, and only that, for later. */
 TEST_F(Reservation, RefusedToUndo)
 {

@@ -234,6 +234,25 @@ TEST(NicSetup, FeaturesByTheirNames)
 	}
 }
 
+/* A bit that says to be longer than what is left. */
+TEST(NicSetup, ABitThatIsCutOff)
+{
+	SetupPtr s = fresh();
+	Payload bits;
+
+	bits.nest(ETHTOOL_A_BITSET_BITS_BIT, bit(30, "rx-gro-hw", true));
+	const struct nlattr cut = { 100, ETHTOOL_A_BITSET_BITS_BIT };
+	for (uint8_t byte : raw(cut))
+		bits.bytes.push_back(byte);
+	EXPECT_EQ(parse(drx_parse_setup_features,
+			genl(ETHTOOL_MSG_FEATURES_GET_REPLY)
+				.nest(ETHTOOL_A_FEATURES_HW,
+				      Payload().nest(ETHTOOL_A_BITSET_BITS,
+						     bits)),
+			s.get()),
+		  -EBADMSG);
+}
+
 TEST(NicSetup, QueuesAndTheirUsers)
 {
 	SetupPtr s = fresh();
