@@ -4,8 +4,8 @@
  *
  *	receive NIC PORT
  *
- * Needs CAP_NET_ADMIN and a NIC whose last queue takes memory providers;
- * "devrx info" says what a machine lacks.
+ * Needs CAP_NET_ADMIN and a NIC whose queues take memory providers; it is made
+ * ready, and given back as it was. "devrx doctor NIC" says what a machine lacks.
  */
 #include <netinet/in.h>
 #include <stdio.h>
@@ -17,7 +17,8 @@
 #include <devrx/devrx.h>
 
 /* One connection, from the first call to the last. */
-static int receive(const char *nic, int listen_fd, struct devrx_cause *cause)
+static int receive(const char *nic, uint16_t port, int listen_fd,
+		   struct devrx_cause *cause)
 {
 	struct devrx_memory_opts mo = DEVRX_MEMORY_OPTS_INIT;
 	struct devrx_queue_opts qo = DEVRX_QUEUE_OPTS_INIT;
@@ -31,6 +32,9 @@ static int receive(const char *nic, int listen_fd, struct devrx_cause *cause)
 	mo.kind = "udmabuf";
 	mo.len = 64 << 20;
 	qo.ifname = nic;
+	qo.flags = DEVRX_QUEUE_F_CONFIGURE;
+	qo.ports = &port;
+	qo.nr_ports = 1;
 	mo.cause = qo.cause = ro.cause = cause;
 	rc = devrx_memory_alloc(&mem, &mo);
 	if (!rc)
@@ -87,7 +91,7 @@ int main(int argc, char **argv)
 		perror("receive: listen");
 		return 1;
 	}
-	rc = receive(argv[1], fd, &cause);
+	rc = receive(argv[1], (uint16_t)atoi(argv[2]), fd, &cause);
 	close(fd);
 	if (rc)
 		fprintf(stderr, "receive: %s\nnext: %s\n",

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <libgen.h>
 #include <random>
 #include <thread>
 #include <unistd.h>
@@ -178,6 +179,40 @@ TEST_F(Reserve, KeptUntilRestored)
 	EXPECT_EQ(dump(), reserved) << "it is kept";
 	EXPECT_EQ(devrx("restore", &said), 0);
 	EXPECT_EQ(dump(), before);
+}
+
+/* A program of the library's: its guard is the command, found in PATH. */
+TEST_F(Reserve, TheSample)
+{
+	char self[512] = "";
+
+	ASSERT_GT(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
+	const std::string program =
+		std::string(dirname(self)) + "/../../samples/receive";
+	if (access(program.c_str(), X_OK))
+		GTEST_SKIP() << "the samples were not built";
+	for (const bool killed : { false, true }) {
+		std::string out;
+		std::thread sample([&] {
+			const softnic::Inside ns("bareb");
+			out = output_of(program + " bb 9000; echo exit $?");
+		});
+		EXPECT_TRUE(poll_until(patience, [] {
+			return quick_dump().find("used") != std::string::npos;
+		}));
+		EXPECT_EQ(guards(), 1u);
+		if (killed)
+			sh("pkill -KILL -x receive");
+		else
+			EXPECT_EQ(send(9000, "1M"), 0);
+		sample.join();
+		EXPECT_NE(out.find(killed ? "exit 137" : "exit 0"),
+			  std::string::npos)
+			<< out;
+		EXPECT_TRUE(poll_until(patience, [] { return !guards(); }));
+		EXPECT_EQ(dump(), before);
+		EXPECT_EQ(journals(), 0u);
+	}
 }
 
 TEST_F(Reserve, OneQueueBecomesTwo)
