@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <devrx/devrx.h>
 
 #include "args.h"
+#include "doctor.h"
 #include "privilege.h"
 #include "report.h"
 #include "verbs.h"
@@ -50,18 +50,9 @@ static const struct option options[] = {
 	{ 0 },
 };
 
-struct doctor {
-	struct devrx_memory_opts memory;
-	struct devrx_queue_opts queue; /* ifname NULL: no NIC was named */
-	uint16_t port;
-	bool json;
-	struct json j;
-	unsigned int failed, unknown;
-};
-
 static const char *const state_names[] = { "pass", "FAIL", "unknown" };
 
-static void say(void *ctx, enum devrx_check state,
+void doctor_say(void *ctx, enum devrx_check state,
 		const struct devrx_cause *line)
 {
 	struct doctor *doctor = ctx;
@@ -79,17 +70,17 @@ static void say(void *ctx, enum devrx_check state,
 		json_close(&doctor->j, '}');
 		return;
 	}
-	printf("%-7s %-16s %s\n", state_names[state], line->id, line->text);
+	printf("%-7s %-19s %s\n", state_names[state], line->id, line->text);
 	if (line->next[0])
-		printf("%24s next: %s\n", "", line->next);
+		printf("%27s next: %s\n", "", line->next);
 }
 
-static void pass(struct doctor *doctor, const char *id, const char *text)
+void doctor_pass(struct doctor *doctor, const char *id, const char *text)
 {
 	struct devrx_cause line;
 
 	cause_set(&line, id, NULL, "%s", text);
-	say(doctor, DEVRX_CHECK_PASS, &line);
+	doctor_say(doctor, DEVRX_CHECK_PASS, &line);
 }
 
 /* The kernel itself; false where there is no zero-copy receive to ask more about. */
@@ -103,35 +94,35 @@ static bool check_kernel(struct doctor *doctor)
 	if (rc) {
 		if (!line.id[0])
 			cause_set(&line, "os-error", NULL, "%s", strerror(-rc));
-		say(doctor, DEVRX_CHECK_FAIL, &line);
+		doctor_say(doctor, DEVRX_CHECK_FAIL, &line);
 		return false;
 	}
-	pass(doctor, "io-uring-disabled", "io_uring can be used");
+	doctor_pass(doctor, "io-uring-disabled", "io_uring can be used");
 	if (!(features.flags & DEVRX_FEATURE_RECV_ZC)) {
 		cause_set(&line, "zcrx-missing",
 			  "boot Linux 6.19 or newer with CONFIG_IO_URING_ZCRX",
 			  "Linux %s has no zero-copy receive",
 			  features.release);
-		say(doctor, DEVRX_CHECK_FAIL, &line);
+		doctor_say(doctor, DEVRX_CHECK_FAIL, &line);
 		return false;
 	}
 	cause_set(&line, "zcrx-missing", NULL, "Linux %s has zero-copy receive",
 		  features.release);
-	say(doctor, DEVRX_CHECK_PASS, &line);
+	doctor_say(doctor, DEVRX_CHECK_PASS, &line);
 	if (strcmp(doctor->memory.kind, "host") != 0 &&
 	    !(features.flags & DEVRX_FEATURE_DMABUF_AREA)) {
 		cause_set(&line, "no-dmabuf-area",
 			  "boot Linux 6.19 or newer, or take --memory host",
 			  "Linux %s does not say that it takes dmabufs",
 			  features.release);
-		say(doctor, DEVRX_CHECK_FAIL, &line);
+		doctor_say(doctor, DEVRX_CHECK_FAIL, &line);
 	}
 	if (doctor->memory.len > features.max_area_len) {
 		cause_set(&line, "area-too-large", "devrx doctor --size 1G",
 			  "Linux %s takes areas of at most %s",
 			  features.release,
 			  human_bytes(len, (double)features.max_area_len));
-		say(doctor, DEVRX_CHECK_FAIL, &line);
+		doctor_say(doctor, DEVRX_CHECK_FAIL, &line);
 	}
 	return true;
 }
@@ -142,7 +133,8 @@ static void check_privilege(struct doctor *doctor)
 
 	switch (look_for_cap(CAP_NET_ADMIN_BIT)) {
 	case CAP_YES:
-		pass(doctor, "cap-net-admin", "this process has CAP_NET_ADMIN");
+		doctor_pass(doctor, "cap-net-admin",
+			    "this process has CAP_NET_ADMIN");
 		return;
 	case CAP_ONLY_IN_USER_NAMESPACE:
 		cause_set(&line, "cap-net-admin",
@@ -156,7 +148,7 @@ static void check_privilege(struct doctor *doctor)
 			  "PROGRAM",
 			  "this process does not have CAP_NET_ADMIN");
 	}
-	say(doctor, DEVRX_CHECK_FAIL, &line);
+	doctor_say(doctor, DEVRX_CHECK_FAIL, &line);
 }
 
 /* Pages of a process's own are counted, and a dmabuf's are not. */
@@ -172,14 +164,14 @@ static void check_memlock(struct doctor *doctor)
 	if (limit.rlim_cur == RLIM_INFINITY ||
 	    limit.rlim_cur >= doctor->memory.len ||
 	    look_for_cap(CAP_IPC_LOCK_BIT) == CAP_YES) {
-		pass(doctor, "memlock", "its pages may be locked");
+		doctor_pass(doctor, "memlock", "its pages may be locked");
 		return;
 	}
 	cause_set(&line, "memlock", "ulimit -l unlimited",
 		  "at most %s may be locked, and %s are to be",
 		  human_bytes(have, (double)limit.rlim_cur),
 		  human_bytes(need, (double)doctor->memory.len));
-	say(doctor, DEVRX_CHECK_FAIL, &line);
+	doctor_say(doctor, DEVRX_CHECK_FAIL, &line);
 }
 
 /* By allocating it. */
@@ -202,71 +194,8 @@ static void check_memory(struct doctor *doctor)
 		cause_set(&line, "memory", NULL, "%s of %s: %s (%s)",
 			  human_bytes(len, (double)info.len), info.kind,
 			  placement_phrase(info.placement), info.proof);
-	say(doctor, rc ? DEVRX_CHECK_FAIL : DEVRX_CHECK_PASS, &line);
+	doctor_say(doctor, rc ? DEVRX_CHECK_FAIL : DEVRX_CHECK_PASS, &line);
 	(void)devrx_memory_free(memory);
-}
-
-/* A number in a file, or @otherwise. */
-static long read_long(const char *path, long otherwise)
-{
-	FILE *f = fopen(path, "re");
-	long n = otherwise;
-
-	if (f && fscanf(f, "%ld", &n) != 1)
-		n = otherwise;
-	if (f)
-		(void)fclose(f);
-	return n;
-}
-
-/* What costs, or surprises, and refuses nothing. */
-static void check_surroundings(struct doctor *doctor)
-{
-	const long defer = read_long("/proc/sys/net/core/skb_defer_max", -1);
-	const bool device = !strcmp(doctor->memory.kind, "cuda");
-	struct devrx_cause line;
-	char path[128];
-	long node;
-
-	if (doctor->queue.ifname) {
-		snprintf(path, sizeof(path),
-			 "/sys/class/net/%.64s/device/numa_node",
-			 doctor->queue.ifname);
-		node = read_long(path, -1);
-		if (node < 0)
-			cause_set(&line, "numa", NULL,
-				  "the NIC's NUMA node is not told");
-		else
-			cause_set(&line, "numa", NULL,
-				  "the NIC is on NUMA node %ld: run the "
-				  "receiver there (numactl -N %ld)",
-				  node, node);
-		/* With one node there is nothing to choose. */
-		say(doctor,
-		    node < 0 && !access("/sys/devices/system/node/node1",
-					F_OK) ?
-			    DEVRX_CHECK_UNKNOWN :
-			    DEVRX_CHECK_PASS,
-		    &line);
-	}
-	if (device) {
-		cause_set(&line, "pci-path", "nvidia-smi topo -m",
-			  "whether NIC and GPU are below one PCIe switch, and "
-			  "what ACS and the IOMMU make of it, is not looked "
-			  "at");
-		say(doctor, DEVRX_CHECK_UNKNOWN, &line);
-	}
-	if (defer > 0)
-		cause_set(&line, "skb-defer", "sysctl net.core.skb_defer_max=0",
-			  "after its end memory can stay pinned until the "
-			  "CPUs that had its packets receive again "
-			  "(skb_defer_max is %ld)",
-			  defer);
-	else
-		cause_set(&line, "skb-defer", NULL,
-			  "memory is not kept by CPUs that are idle");
-	if (defer >= 0)
-		say(doctor, DEVRX_CHECK_PASS, &line);
 }
 
 static int check_nic(struct doctor *doctor, struct devrx_cause *cause)
@@ -279,7 +208,7 @@ static int check_nic(struct doctor *doctor, struct devrx_cause *cause)
 	if (!strcmp(doctor->memory.kind, "cuda"))
 		flags |= DEVRX_CHECK_F_PCI;
 	doctor->queue.cause = cause;
-	rc = devrx_queue_diagnose(&doctor->queue, flags, say, doctor);
+	rc = devrx_queue_diagnose(&doctor->queue, flags, doctor_say, doctor);
 	return rc < 0 ? rc : 0;
 }
 
@@ -400,6 +329,6 @@ int cmd_doctor(int argc, char **argv)
 	}
 	rc = check_nic(&doctor, &cause);
 	if (!rc)
-		check_surroundings(&doctor);
+		doctor_surroundings(&doctor);
 	return finish(&doctor, rc, &cause);
 }
