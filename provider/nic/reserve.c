@@ -24,6 +24,14 @@ static int fail_journal(int err, struct devrx_cause *cause)
 		strerror(-err));
 }
 
+static int fail_denied(const char *what, struct devrx_cause *cause)
+{
+	return drx_fail(cause, -EPERM, "reserve-denied",
+			"run it with CAP_NET_ADMIN, or type what \"devrx "
+			"reserve --dry-run\" prints",
+			"%s needs CAP_NET_ADMIN", what);
+}
+
 static int fail_step(const struct drx_journal *journal,
 		     const struct drx_step *step, int err, const char *why,
 		     struct devrx_cause *cause)
@@ -35,12 +43,11 @@ static int fail_step(const struct drx_journal *journal,
 	if (len >= (int)sizeof(command))
 		(void)snprintf(command, sizeof(command), "ethtool %s",
 			       journal->ifname);
-	if (err == -EPERM)
-		return drx_fail(cause, err, "reserve-denied",
-				"run it with CAP_NET_ADMIN, or type what "
-				"\"devrx reserve --dry-run\" prints",
-				"changing NIC %s needs CAP_NET_ADMIN",
-				journal->ifname);
+	if (err == -EPERM) {
+		(void)snprintf(command, sizeof(command), "changing NIC %s",
+			       journal->ifname);
+		return fail_denied(command, cause);
+	}
 	return drx_fail(cause, err, "nic-refused", command,
 			"NIC %s (driver %s) refuses a change: %s%s%s",
 			journal->ifname, journal->driver, strerror(-err),
@@ -172,6 +179,10 @@ int drx_reserve(const struct drx_journal_file *file,
 	int ret;
 
 	ret = drx_leave_dead(file, io, false, NULL);
+	if (ret == -EPERM)
+		return fail_denied("undoing what a process that has died left "
+				   "on the NIC",
+				   cause);
 	if (ret && ret != -EINPROGRESS)
 		return fail_journal(ret, cause);
 	ret = drx_journal_load(file, &journal);

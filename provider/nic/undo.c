@@ -8,6 +8,7 @@
 #include "nic/reserve.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 /* A ring's end is worked off by the kernel after the process has gone. */
@@ -88,6 +89,8 @@ static int undo_step(const struct drx_journal_file *file,
 	if (ret)
 		return ret;
 	state = drx_step_state(step, setup);
+	/* Commands are said with the name that it has now. */
+	memcpy(journal->ifname, setup->ifname, sizeof(journal->ifname));
 	drx_setup_free(setup);
 	if (state == DRX_STEP_AFTER) {
 		ret = io->make(io->ctx, step, true, why, sizeof(why));

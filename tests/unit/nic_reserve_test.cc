@@ -352,6 +352,23 @@ TEST_F(Reservation, WithoutPrivilege)
 	EXPECT_EQ(left(), 0u);
 }
 
+/* What a dead one left cannot be undone either: that is said, and it stays. */
+TEST_F(Reservation, WithoutPrivilegeAfterADeadOne)
+{
+	FakeNic nic = softnic();
+	const State before = nic.now;
+	drx_owner a = owner(true), b = owner();
+
+	ASSERT_EQ(reserve(nic, &a, DEVRX_QUEUE_LAST, 9000), 0);
+	nic.on_make = [](const drx_step &, bool, bool) { return -EPERM; };
+	EXPECT_EQ(reserve(nic, &b, DEVRX_QUEUE_LAST, 9001), -EPERM);
+	EXPECT_STREQ(cause.id, "reserve-denied");
+	EXPECT_NE(strstr(cause.text, "has died"), nullptr);
+	nic.on_make = nullptr;
+	EXPECT_EQ(leave_dead(nic), 0);
+	EXPECT_TRUE(nic.now == before);
+}
+
 /* It was dropped after the start: the guard, or somebody, has it yet to do. */
 TEST_F(Reservation, PrivilegeDropped)
 {

@@ -100,13 +100,23 @@ class Doctor : public OnBarePair
 	}
 
 	/* "devrx recv --as-is" is refused for the same. */
-	void recv_says(const char *id)
+	void recv_says(const char *id, const std::string &nic = "bb",
+		       const std::vector<std::string> &more = { "--queue",
+								"3" },
+		       int cap = -1)
 	{
-		tool.reset(new Tool(dir));
-		tool->start({ "--nic", "bb", "--as-is", "--json", "--timeout",
-			      "1", "--queue", "3" });
-		EXPECT_EQ(tool->wait(), 3);
-		const std::string json = tool->out();
+		const std::string own = dir + "/refused";
+		std::vector<std::string> args = { "--nic",     nic,
+						  "--as-is",   "--json",
+						  "--timeout", "1",
+						  "--listen",  ":9002" };
+
+		(void)run({ "mkdir", "-p", own });
+		Tool refused(own);
+		args.insert(args.end(), more.begin(), more.end());
+		refused.start(args, cap);
+		EXPECT_EQ(refused.wait(), 3);
+		const std::string json = refused.out();
 		EXPECT_EQ(value(json, "id", json.find("\"errors\"")), id)
 			<< json;
 	}
@@ -148,6 +158,7 @@ TEST_F(Doctor, AfXdpSocket)
 
 		ASSERT_EQ(xsk.err(), 0);
 		names("xsk-attached", "bb --queue 3");
+		recv_says("xsk-attached");
 	}
 	EXPECT_TRUE(doctor().failed.empty());
 }
@@ -157,6 +168,7 @@ TEST_F(Doctor, SomebodyReceives)
 	tool->start({ "--nic", "bb" });
 	ASSERT_TRUE(tool->ready());
 	names("queue-busy");
+	recv_says("queue-busy");
 	tool->send_signal(SIGTERM);
 	EXPECT_EQ(tool->wait(), 128 + SIGTERM);
 	EXPECT_TRUE(doctor().failed.empty());
@@ -212,6 +224,7 @@ TEST_F(Doctor, ThePortGoesElsewhere)
 TEST_F(Doctor, QueueOutOfRange)
 {
 	names("queue-range", "bb --queue 5");
+	recv_says("queue-range", "bb", { "--queue", "5" });
 	EXPECT_EQ(sh(doctor("bb --queue 5").next), 0);
 	for (const std::string &id : doctor("bb --queue 5").failed)
 		EXPECT_NE(id, "queue-range");
@@ -221,6 +234,7 @@ TEST_F(Doctor, QueueOutOfRange)
 TEST_F(Doctor, NoSuchNic)
 {
 	names("nic-missing", "none");
+	recv_says("nic-missing", "none");
 	EXPECT_EQ(sh(doctor("none").next), 0);
 }
 
@@ -232,6 +246,7 @@ TEST_F(Doctor, NicsThatCannot)
 
 		EXPECT_EQ(found.failed,
 			  std::vector<std::string>{ "nic-unsupported" });
+		recv_says("nic-unsupported", name);
 		/* The driver, what it lacks, what is possible instead. */
 		EXPECT_NE(found.all.find(*name == 'l' ? "driver loopback" :
 							"driver veth"),
@@ -260,6 +275,7 @@ TEST_F(Doctor, NoCapability)
 	const Found found = from(exit, tool->out());
 
 	EXPECT_EQ(found.failed, std::vector<std::string>{ "cap-net-admin" });
+	recv_says("cap-net-admin", "bb", {}, CAP_NET_ADMIN);
 	EXPECT_EQ(exit, 3);
 }
 
@@ -277,6 +293,8 @@ TEST_F(Doctor, LockedMemory)
 	EXPECT_EQ(found.failed, std::vector<std::string>{ "memlock" })
 		<< found.all;
 	EXPECT_EQ(found.next, "ulimit -l unlimited");
+	recv_says("memlock", "bb", { "--memory", "host", "--queue", "3" },
+		  CAP_IPC_LOCK);
 }
 
 TEST_F(Doctor, UdmabufsLimit)
@@ -289,6 +307,7 @@ TEST_F(Doctor, UdmabufsLimit)
 		GTEST_SKIP() << "no udmabuf here";
 	was.pop_back();
 	ASSERT_EQ(sh("echo 1 > " + limit), 0);
+	recv_says("udmabuf-limit");
 	names_and_mends("udmabuf-limit");
 	ASSERT_EQ(sh("echo " + was + " > " + limit), 0);
 }
