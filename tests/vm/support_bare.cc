@@ -92,6 +92,8 @@ void OnBarePair::TearDown()
 	EXPECT_TRUE(poll_until(patience, [] { return !guards(); }));
 	(void)devrx_queue_undo(nullptr, DEVRX_UNDO_F_KEPT, nullptr, nullptr,
 			       nullptr);
+	/* A link that was down comes up again by and by. */
+	(void)poll_until(patience, [&] { return dump() == before; });
 	EXPECT_EQ(dump(), before);
 	EXPECT_EQ(journals(), 0u);
 	inside.reset();
