@@ -229,6 +229,33 @@ TEST_F(Reserve, OneQueueBecomesTwo)
 	ASSERT_EQ(sh("ethtool -L bb combined 4"), 0);
 }
 
+/* Each kind of step, from a value that is not the default, and back to that. */
+TEST_F(Reserve, FromWhateverState)
+{
+	ASSERT_EQ(
+		sh("ethtool -K bb ntuple off && ethtool -X bb weight 1 2 1 4"),
+		0);
+	ASSERT_EQ(set_rings("bb", split_off, 256), 0);
+	const std::string odd = dump();
+
+	EXPECT_NE(odd.find("split 1 thresh 256"), std::string::npos) << odd;
+	EXPECT_NE(odd.find("ntuple 0"), std::string::npos) << odd;
+	tool->start({ "--nic", "bb", "--verify", "7", "--json" });
+	ASSERT_TRUE(tool->ready());
+	EXPECT_NE(quick_dump().find(
+			  "split 2 thresh 0 channels 4 ntuple 1 rules 2"),
+		  std::string::npos)
+		<< quick_dump();
+	EXPECT_EQ(send(9000), 0);
+	EXPECT_EQ(tool->wait(), 0);
+	EXPECT_NE(tool->out().find("\"bytes_zero_copy\": 4194304"),
+		  std::string::npos)
+		<< tool->out();
+	EXPECT_EQ(dump(), odd);
+	ASSERT_EQ(set_rings("bb", split_off, 0), 0);
+	ASSERT_EQ(sh("ethtool -K bb ntuple on && ethtool -X bb default"), 0);
+}
+
 /* Neither takes the other's queue, nor what it needs when it leaves. */
 TEST_F(Reserve, TwoProcesses)
 {
