@@ -36,6 +36,27 @@ bool arg_number(const char *text, uint64_t max, uint64_t *ret)
 	return true;
 }
 
+bool arg_queue(const char *text, uint32_t *ret)
+{
+	uint64_t n = DEVRX_QUEUE_LAST;
+
+	if (strcmp(text, "last") != 0 &&
+	    !arg_number(text, DEVRX_QUEUE_LAST - 1, &n))
+		return false;
+	*ret = (uint32_t)n;
+	return true;
+}
+
+bool arg_port(const char *text, uint16_t *ret)
+{
+	uint64_t n;
+
+	if (!arg_number(text, UINT16_MAX, &n) || !n)
+		return false;
+	*ret = (uint16_t)n;
+	return true;
+}
+
 bool arg_size(const char *text, uint64_t *ret)
 {
 	static const char units[] = "KMGT";

@@ -16,6 +16,14 @@ struct option;
 /* "12", "0x10": at most @max. */
 bool arg_number(const char *text, uint64_t max, uint64_t *ret);
 
+/* "3", or "last", which is DEVRX_QUEUE_LAST. */
+#define ARG_QUEUE_WANT "a queue's number, or last"
+bool arg_queue(const char *text, uint32_t *ret);
+
+/* A port that can be listened on: not 0. */
+#define ARG_PORT_WANT "a port, 1 to 65535"
+bool arg_port(const char *text, uint16_t *ret);
+
 /* A number of bytes: "4096", "4K", "64M", "1GiB"; units of 1024. */
 bool arg_size(const char *text, uint64_t *ret);
 

@@ -214,22 +214,16 @@ static int check_nic(struct doctor *doctor, struct devrx_cause *cause)
 
 static int option(struct doctor *doctor, int c)
 {
-	uint64_t n;
-
 	switch (c) {
 	case OPT_QUEUE:
-		if (!strcmp(optarg, "last"))
-			break;
-		if (!arg_number(optarg, DEVRX_QUEUE_LAST - 1, &n))
+		if (!arg_queue(optarg, &doctor->queue.index))
 			return arg_error("doctor", "queue", optarg,
-					 "a queue's number, or last");
-		doctor->queue.index = (uint32_t)n;
+					 ARG_QUEUE_WANT);
 		break;
 	case OPT_PORT:
-		if (!arg_number(optarg, UINT16_MAX, &n) || !n)
+		if (!arg_port(optarg, &doctor->port))
 			return arg_error("doctor", "port", optarg,
-					 "a port, 1 to 65535");
-		doctor->port = (uint16_t)n;
+					 ARG_PORT_WANT);
 		break;
 	case OPT_MEMORY:
 		doctor->memory.kind = optarg;

@@ -115,24 +115,21 @@ struct reserve_args {
 
 static int reserve_option(struct reserve_args *args, int c)
 {
-	uint64_t n;
+	uint16_t port;
 
 	switch (c) {
 	case OPT_QUEUE:
-		if (!strcmp(optarg, "last"))
-			break;
-		if (!arg_number(optarg, DEVRX_QUEUE_LAST - 1, &n))
+		if (!arg_queue(optarg, &args->opts.index))
 			return arg_error("reserve", "queue", optarg,
-					 "a queue's number, or last");
-		args->opts.index = (uint32_t)n;
+					 ARG_QUEUE_WANT);
 		break;
 	case OPT_PORT:
-		if (!arg_number(optarg, UINT16_MAX, &n) || !n)
+		if (!arg_port(optarg, &port))
 			return arg_error("reserve", "port", optarg,
-					 "a port, 1 to 65535");
+					 ARG_PORT_WANT);
 		if (args->opts.nr_ports == DEVRX_QUEUE_PORTS_MAX)
 			return arg_misuse("reserve", "at most 64 --port");
-		args->ports[args->opts.nr_ports++] = (uint16_t)n;
+		args->ports[args->opts.nr_ports++] = port;
 		break;
 	case OPT_DRY_RUN:
 		args->dry_run = true;

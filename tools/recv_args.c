@@ -171,13 +171,7 @@ static const char *parse_value(int c, struct recv_opts *opts)
 	switch (c) {
 	case OPT_QUEUE:
 		opts->queue_given = true;
-		opts->queue = DEVRX_QUEUE_LAST;
-		if (!strcmp(optarg, "last"))
-			return NULL;
-		if (!arg_number(optarg, DEVRX_QUEUE_LAST - 1, &n))
-			return "a queue's number, or last";
-		opts->queue = (uint32_t)n;
-		return NULL;
+		return arg_queue(optarg, &opts->queue) ? NULL : ARG_QUEUE_WANT;
 	case OPT_SIZE:
 		return arg_size(optarg, &opts->len) && opts->len ?
 			       NULL :

@@ -261,13 +261,9 @@ static int ask_ethtool(struct drx_look *look, struct drx_nl *nl,
 		       uint16_t family, uint8_t cmd, uint16_t header,
 		       drx_nl_fn parse)
 {
-	struct nlmsghdr *nlh;
-	struct nlattr *nest;
+	const struct nlmsghdr *nlh =
+		drx_nl_begin_ethtool(nl, family, cmd, header, look->ifindex);
 
-	nlh = drx_nl_begin_genl(nl, family, cmd, ETHTOOL_GENL_VERSION, 0);
-	nest = mnl_attr_nest_start(nlh, header);
-	mnl_attr_put_u32(nlh, ETHTOOL_A_HEADER_DEV_INDEX, look->ifindex);
-	mnl_attr_nest_end(nlh, nest);
 	return drx_nl_ask(nl, nlh, parse, look);
 }
 

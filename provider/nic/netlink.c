@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include <libmnl/libmnl.h>
+#include <linux/ethtool_netlink.h>
 #include <linux/genetlink.h>
 
 /* The kernel answers while it is asked, inside send(): later is never. */
@@ -163,6 +164,19 @@ struct nlmsghdr *drx_nl_begin_genl(struct drx_nl *nl, uint16_t family,
 	genl = mnl_nlmsg_get_payload(nlh);
 	genl->cmd = cmd;
 	genl->version = version;
+	return nlh;
+}
+
+struct nlmsghdr *drx_nl_begin_ethtool(struct drx_nl *nl, uint16_t family,
+				      uint8_t cmd, uint16_t header,
+				      uint32_t ifindex)
+{
+	struct nlmsghdr *nlh =
+		drx_nl_begin_genl(nl, family, cmd, ETHTOOL_GENL_VERSION, 0);
+	struct nlattr *nest = mnl_attr_nest_start(nlh, header);
+
+	mnl_attr_put_u32(nlh, ETHTOOL_A_HEADER_DEV_INDEX, ifindex);
+	mnl_attr_nest_end(nlh, nest);
 	return nlh;
 }
 

@@ -53,6 +53,12 @@ struct nlmsghdr *drx_nl_begin_genl(struct drx_nl *nl, uint16_t family,
 				   uint8_t cmd, uint8_t version,
 				   uint16_t flags);
 
+/* A request of the family "ethtool", whose id is @family, about one NIC; @header is the
+ * command's attribute of that name. */
+struct nlmsghdr *drx_nl_begin_ethtool(struct drx_nl *nl, uint16_t family,
+				      uint8_t cmd, uint16_t header,
+				      uint32_t ifindex);
+
 /*
  * Send it, hand each reply to @fn (NULL: drop them), and return the kernel's
  * verdict: 0 or its errno, with its sentence in @nl->extack; -ETIMEDOUT,

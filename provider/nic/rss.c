@@ -101,19 +101,15 @@ int drx_parse_rss(const void *msg, size_t len, void *arg)
 
 static int ask(struct drx_rss *rss, struct drx_nl *nl, uint32_t ifindex)
 {
-	struct nlmsghdr *nlh;
-	struct nlattr *nest;
+	const struct nlmsghdr *nlh;
 	uint16_t family;
 	int ret;
 
 	ret = drx_nl_family(nl, ETHTOOL_GENL_NAME, &family);
 	if (ret)
 		return ret == -ENOENT ? -EOPNOTSUPP : ret;
-	nlh = drx_nl_begin_genl(nl, family, DRX_ETHTOOL_MSG_RSS_GET,
-				ETHTOOL_GENL_VERSION, 0);
-	nest = mnl_attr_nest_start(nlh, DRX_ETHTOOL_A_RSS_HEADER);
-	mnl_attr_put_u32(nlh, ETHTOOL_A_HEADER_DEV_INDEX, ifindex);
-	mnl_attr_nest_end(nlh, nest);
+	nlh = drx_nl_begin_ethtool(nl, family, DRX_ETHTOOL_MSG_RSS_GET,
+				   DRX_ETHTOOL_A_RSS_HEADER, ifindex);
 	return drx_nl_ask(nl, nlh, drx_parse_rss, rss);
 }
 

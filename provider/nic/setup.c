@@ -199,14 +199,10 @@ static int ask_ethtool(struct drx_setup *setup, struct drx_nl *nl,
 		       uint16_t family, uint8_t cmd, uint16_t header,
 		       drx_nl_fn parse)
 {
-	struct nlmsghdr *nlh;
-	struct nlattr *nest;
+	const struct nlmsghdr *nlh =
+		drx_nl_begin_ethtool(nl, family, cmd, header, setup->ifindex);
 	int ret;
 
-	nlh = drx_nl_begin_genl(nl, family, cmd, ETHTOOL_GENL_VERSION, 0);
-	nest = mnl_attr_nest_start(nlh, header);
-	mnl_attr_put_u32(nlh, ETHTOOL_A_HEADER_DEV_INDEX, setup->ifindex);
-	mnl_attr_nest_end(nlh, nest);
 	ret = drx_nl_ask(nl, nlh, parse, setup);
 	/* The driver has none of it, or the kernel no such question. */
 	return ret == -EOPNOTSUPP || ret == -EINVAL ? 0 : ret;

@@ -15,26 +15,12 @@
 #include "nic/netlink.h"
 #include "nic/uapi_netdev.h"
 
-static struct nlmsghdr *begin(struct drx_nl *nl, uint16_t family, uint8_t cmd,
-			      uint16_t header, uint32_t ifindex)
-{
-	struct nlmsghdr *nlh;
-	struct nlattr *nest;
-
-	nlh = drx_nl_begin_genl(nl, family, cmd, ETHTOOL_GENL_VERSION, 0);
-	nest = mnl_attr_nest_start(nlh, header);
-	mnl_attr_put_u32(nlh, ETHTOOL_A_HEADER_DEV_INDEX, ifindex);
-	/* A feature's answer would list what has changed: not needed. */
-	mnl_attr_put_u32(nlh, ETHTOOL_A_HEADER_FLAGS, ETHTOOL_FLAG_OMIT_REPLY);
-	mnl_attr_nest_end(nlh, nest);
-	return nlh;
-}
-
 static struct nlmsghdr *channels(struct drx_nl *nl, uint16_t family,
 				 uint32_t ifindex, const struct drx_step *step,
 				 bool undo)
 {
-	struct nlmsghdr *nlh = begin(nl, family, ETHTOOL_MSG_CHANNELS_SET,
+	struct nlmsghdr *nlh =
+		drx_nl_begin_ethtool(nl, family, ETHTOOL_MSG_CHANNELS_SET,
 				     ETHTOOL_A_CHANNELS_HEADER, ifindex);
 
 	mnl_attr_put_u32(nlh,
@@ -49,7 +35,8 @@ static struct nlmsghdr *rings(struct drx_nl *nl, uint16_t family,
 			      uint32_t ifindex, const struct drx_step *step,
 			      bool undo)
 {
-	struct nlmsghdr *nlh = begin(nl, family, ETHTOOL_MSG_RINGS_SET,
+	struct nlmsghdr *nlh =
+		drx_nl_begin_ethtool(nl, family, ETHTOOL_MSG_RINGS_SET,
 				     ETHTOOL_A_RINGS_HEADER, ifindex);
 
 	mnl_attr_put_u8(nlh, DRX_ETHTOOL_A_RINGS_TCP_DATA_SPLIT,
@@ -66,7 +53,8 @@ static struct nlmsghdr *feature(struct drx_nl *nl, uint16_t family,
 				uint32_t ifindex, const struct drx_step *step,
 				bool undo)
 {
-	struct nlmsghdr *nlh = begin(nl, family, ETHTOOL_MSG_FEATURES_SET,
+	struct nlmsghdr *nlh =
+		drx_nl_begin_ethtool(nl, family, ETHTOOL_MSG_FEATURES_SET,
 				     ETHTOOL_A_FEATURES_HEADER, ifindex);
 	struct nlattr *set, *bits, *bit;
 
