@@ -149,6 +149,8 @@ void drx_rcvbuf_add(struct devrx_receiver *rx, struct drx_conn *conn)
 
 void drx_rcvbuf_remove(struct devrx_receiver *rx, struct drx_conn *conn)
 {
+	if (!rx->flow.seen)
+		return;
 	rx->flow.sockets -= conn->rcvbuf;
 	rx->flow.dirty = true;
 }

@@ -220,6 +220,22 @@ TEST(WakeFd, NoSleepWhileWorkIsLeft)
 	faults.after_enter = nullptr;
 }
 
+/* Nothing is to be paused here, so an end is nothing to look at for ever. */
+TEST(WakeFd, NoWorkIsLeftByAConnectionThatEnded)
+{
+	Rig rig(host_memory(16 * 4096));
+	Fragments got;
+
+	RECV_OPEN(rig);
+	rig.connect();
+	rig.connect();
+	ASSERT_GE(devrx_receiver_fd(rig.rx), 0);
+	rig.finish(0);
+	rig.get(&got, 1);
+	EXPECT_EQ(got[0].flags, DEVRX_FRAGMENT_EOF);
+	EXPECT_EQ(rig.wait(nullptr, 4, 0), 0);
+}
+
 TEST(WakeFd, KernelRefuses)
 {
 	Rig rig(host_memory(16 * 4096));
