@@ -18,6 +18,11 @@ foreach(set devrxSharedTargets devrxStaticTargets)
   install(EXPORT ${set} NAMESPACE devrx:: DESTINATION ${devrx_cmake_dir})
 endforeach()
 
+# Where llhttp is the system's, not built in.
+set(devrx_needs_llhttp OFF)
+if(LLHTTP_FOUND)
+  set(devrx_needs_llhttp ON)
+endif()
 configure_package_config_file(
     ${CMAKE_CURRENT_LIST_DIR}/devrxConfig.cmake.in
     ${PROJECT_BINARY_DIR}/devrxConfig.cmake
@@ -46,6 +51,9 @@ if(IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
   set(devrx_pc_includedir "${CMAKE_INSTALL_INCLUDEDIR}")
 else()
   set(devrx_pc_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
+if(LLHTTP_FOUND)
+  set(devrx_pc_llhttp " -lllhttp")
 endif()
 configure_file(${CMAKE_CURRENT_LIST_DIR}/devrx.pc.in
                ${PROJECT_BINARY_DIR}/devrx.pc @ONLY)

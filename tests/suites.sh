@@ -239,7 +239,7 @@ how often soak does each thing (100). The suites:
 		start_vm_setup "${series[@]}"
 	fi
 	[[ " ${chosen[*]} " != *' programs '* ]] || setup+=("${packages_programs[@]}")
-	if ! { need "${packages_build[@]}" "${packages_test[@]}" "${setup[@]}" && need_liburing; }; then
+	if ! { need "${packages_build[@]}" "${packages_test[@]}" "${setup[@]}" && need_libraries; }; then
 		echo '0 passed, 1 failed, 0 skipped'
 		return 1
 	fi
