@@ -16,6 +16,8 @@
 #include <devrx/error.h>
 #include <devrx/memory.h>
 
+struct devrx_span; /* devrx/gather.h */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -85,6 +87,21 @@ struct devrx_backing {
  * With the five a receiver writes several batches in the background while it
  * takes more from the kernel. Since: 0.1
  *
+ * @gather_begin: get ready to copy from @from to @to, two memories whose @free is
+ *      this provider's, in up to @batches batches of up to @spans spans at a time,
+ *      on @stream, or with NULL on one of its own. 0 with its own state in @ret, and
+ *      in @by how it copies, in words; -EXDEV: these two it cannot, or not on a
+ *      @stream, and then the CPU copies; other errnos fail devrx_gather_open(). All
+ *      four are there or none
+ * @gather_end: undo @gather_begin, after all that was begun is done
+ * @gather: begin batch @batch, which is free, of @n spans inside of their memories,
+ *      @n not 0, behind the batches before it. A negative errno: nothing of it was
+ *      begun
+ * @gather_wait: is batch @batch done, so that what reads the memory sees the bytes?
+ *      As @upload_wait
+ *
+ * The four are behind devrx/gather.h. Since: 0.1
+ *
  * Threads: calls for one backing come one at a time; alloc and probe may run
  * on several threads at once.
  * @probe and @alloc return any negative errno; it reaches the caller unchanged.
@@ -111,6 +128,14 @@ struct devrx_provider {
 	int (*upload_mark)(struct devrx_backing *backing, unsigned int batch);
 	int (*upload_wait)(struct devrx_backing *backing, unsigned int batch,
 			   int wait);
+	int (*gather_begin)(struct devrx_backing *to,
+			    struct devrx_backing *from, unsigned int batches,
+			    unsigned int spans, void *stream, void **ret,
+			    char by[64], struct devrx_cause *cause);
+	void (*gather_end)(void *state);
+	int (*gather)(void *state, const struct devrx_span *spans,
+		      unsigned int n, unsigned int batch);
+	int (*gather_wait)(void *state, unsigned int batch, int wait);
 };
 
 /**

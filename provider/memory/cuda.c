@@ -9,6 +9,7 @@
  *   cuda_register.c  memory of the caller's, and the calls of devrx/cuda.h
  *   cuda_export.c    the dmabuf, and the proof of where it is
  *   cuda_upload.c    copies into it in the background
+ *   cuda_gather.c    copies from one to the other, by a kernel
  *
  * Copies run on a stream of the memory's own that does not wait for the default
  * one: there a kernel of the caller's may be running that never ends until
@@ -266,4 +267,8 @@ const struct devrx_provider drx_cuda_provider = {
 	.upload = drx_cuda_upload,
 	.upload_mark = drx_cuda_upload_mark,
 	.upload_wait = drx_cuda_upload_wait,
+	.gather_begin = drx_cuda_gather_begin,
+	.gather_end = drx_cuda_gather_end,
+	.gather = drx_cuda_gather,
+	.gather_wait = drx_cuda_gather_wait,
 };

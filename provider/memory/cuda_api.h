@@ -171,6 +171,17 @@ struct drx_cuda {
 			       void *stream);
 	int (*MemcpyHtoDAsync)(uint64_t to, const void *from, size_t len,
 			       void *stream);
+	int (*MemcpyDtoDAsync)(uint64_t to, uint64_t from, size_t len,
+			       void *stream);
+	int (*ModuleLoadData)(void **ret, const void *image);
+	int (*ModuleUnload)(void *module);
+	int (*ModuleGetFunction)(const void **ret, void *module,
+				 const char *name);
+	int (*LaunchKernel)(const void *function, unsigned int gx,
+			    unsigned int gy, unsigned int gz, unsigned int bx,
+			    unsigned int by, unsigned int bz,
+			    unsigned int shared, void *stream, void **params,
+			    void **extra);
 	int (*MemGetHandleForAddressRange)(void *ret, uint64_t addr, size_t len,
 					   int type, uint64_t flags);
 	int (*FlushGPUDirectRDMAWrites)(int target, int scope);

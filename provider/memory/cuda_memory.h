@@ -131,4 +131,20 @@ int drx_cuda_upload_mark(struct devrx_backing *backing, unsigned int batch);
 int drx_cuda_upload_wait(struct devrx_backing *backing, unsigned int batch,
 			 int wait);
 
+/* ---- cuda_gather.c: the vtable's, for registered memory too ---- */
+
+int drx_cuda_gather_begin(struct devrx_backing *to, struct devrx_backing *from,
+			  unsigned int batches, unsigned int spans,
+			  void *stream, void **ret, char by[64],
+			  struct devrx_cause *cause);
+void drx_cuda_gather_end(void *state);
+int drx_cuda_gather(void *state, const struct devrx_span *spans, unsigned int n,
+		    unsigned int batch);
+int drx_cuda_gather_wait(void *state, unsigned int batch, int wait);
+
+/* ---- cuda_gather_image.c ---- */
+
+/* The kernel for cuModuleLoadData(), or NULL. */
+const void *drx_cuda_gather_image(void);
+
 #endif /* DRX_CUDA_MEMORY_H */

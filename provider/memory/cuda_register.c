@@ -188,6 +188,10 @@ static const struct devrx_provider register_provider = {
 	.upload = drx_cuda_upload,
 	.upload_mark = drx_cuda_upload_mark,
 	.upload_wait = drx_cuda_upload_wait,
+	.gather_begin = drx_cuda_gather_begin,
+	.gather_end = drx_cuda_gather_end,
+	.gather = drx_cuda_gather,
+	.gather_wait = drx_cuda_gather_wait,
 };
 
 int devrx_cuda_register(struct devrx_memory **ret, uint64_t device_ptr,

@@ -32,7 +32,7 @@
 enum {
 	OPTS_SIZE_0_1 = END_OF(struct devrx_memory_opts, cause),
 	INFO_SIZE_0_1 = END_OF(struct devrx_memory_info, proof),
-	PROVIDER_SIZE_0_1 = END_OF(struct devrx_provider, upload_wait),
+	PROVIDER_SIZE_0_1 = END_OF(struct devrx_provider, gather_wait),
 };
 
 /* Tail padding would turn into a member whose old value is garbage. */
@@ -251,6 +251,12 @@ static int pick_provider(struct devrx_provider *ret,
 		return drx_fail(opts->cause, -EINVAL, "opts-invalid", NULL,
 				"the provider has some of its calls for "
 				"uploads, and not all five");
+	if (!ret->gather != !ret->gather_begin ||
+	    !ret->gather != !ret->gather_end ||
+	    !ret->gather != !ret->gather_wait)
+		return drx_fail(opts->cause, -EINVAL, "opts-invalid", NULL,
+				"the provider has some of its calls for "
+				"gathering, and not all four");
 	return 0;
 }
 
@@ -384,6 +390,11 @@ bool drx_memory_wants_pci(const struct devrx_memory *mem)
 				sizeof(exporter)))
 		return !strcmp(mem->provider.name, drx_cuda_provider.name);
 	return drx_dmabuf_wants_pci(exporter);
+}
+
+bool drx_memory_is_ours(const struct devrx_memory *mem)
+{
+	return mem->owner == getpid();
 }
 
 void *drx_memory_host(const struct devrx_memory *mem, uint64_t *len)

@@ -29,6 +29,11 @@ bool drx_memory_wants_pci(const struct devrx_memory *mem);
  * host memory.
  */
 bool drx_memory_host_writable(const struct devrx_memory *mem);
+/* The same for reading; it touches nothing. */
+bool drx_memory_host_readable(const struct devrx_memory *mem);
+
+/* Was @mem made by this process? */
+bool drx_memory_is_ours(const struct devrx_memory *mem);
 
 /* Where the CPU has it, or NULL; @len (may be NULL) gets its bytes. */
 void *drx_memory_host(const struct devrx_memory *mem, uint64_t *len);

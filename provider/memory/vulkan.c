@@ -9,6 +9,7 @@
  *   vulkan_alloc.c   the buffer and its dmabuf, exported or imported
  *   vulkan_place.c   where it really is
  *   vulkan_copy.c    who has the bytes; copies for the host
+ *   vulkan_gather.c  copies from one to the other
  *   vulkan_calls.c   the calls of devrx/vulkan.h
  *   vulkan_none.c    instead of all these, where there is no header of Vulkan's
  *
@@ -137,4 +138,8 @@ const struct devrx_provider drx_vulkan_provider = {
 	.free = drx_vulkan_free,
 	.read = drx_vulkan_read,
 	.write = drx_vulkan_write,
+	.gather_begin = drx_vulkan_gather_begin,
+	.gather_end = drx_vulkan_gather_end,
+	.gather = drx_vulkan_gather,
+	.gather_wait = drx_vulkan_gather_wait,
 };

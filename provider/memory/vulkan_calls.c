@@ -120,6 +120,10 @@ static const struct devrx_provider request_provider = {
 	.free = drx_vulkan_free,
 	.read = drx_vulkan_read,
 	.write = drx_vulkan_write,
+	.gather_begin = drx_vulkan_gather_begin,
+	.gather_end = drx_vulkan_gather_end,
+	.gather = drx_vulkan_gather,
+	.gather_wait = drx_vulkan_gather_wait,
 };
 
 /* Copy the caller's @vk, and refuse one that cannot be a device. */

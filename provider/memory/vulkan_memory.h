@@ -137,6 +137,17 @@ int drx_vulkan_read(struct devrx_backing *backing, uint64_t off, void *buf,
 int drx_vulkan_write(struct devrx_backing *backing, uint64_t off,
 		     const void *buf, size_t len);
 
+/* ---- vulkan_gather.c: the vtable's ---- */
+
+int drx_vulkan_gather_begin(struct devrx_backing *to,
+			    struct devrx_backing *from, unsigned int batches,
+			    unsigned int spans, void *stream, void **ret,
+			    char by[64], struct devrx_cause *cause);
+void drx_vulkan_gather_end(void *state);
+int drx_vulkan_gather(void *state, const struct devrx_span *spans,
+		      unsigned int n, unsigned int batch);
+int drx_vulkan_gather_wait(void *state, unsigned int batch, int wait);
+
 /* ---- vulkan.c ---- */
 
 /* With m->dev there: allocate or import, and fill in @ret. */

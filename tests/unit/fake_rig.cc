@@ -95,6 +95,10 @@ const struct devrx_provider fake_provider = {
 	nullptr,
 	nullptr,
 	nullptr,
+	nullptr,
+	nullptr,
+	nullptr,
+	nullptr,
 };
 
 const struct devrx_provider writable_provider = {
@@ -106,6 +110,10 @@ const struct devrx_provider writable_provider = {
 	memfd_free,
 	memfd_read,
 	memfd_write,
+	nullptr,
+	nullptr,
+	nullptr,
+	nullptr,
 	nullptr,
 	nullptr,
 	nullptr,

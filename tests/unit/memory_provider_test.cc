@@ -79,6 +79,10 @@ const devrx_provider fake_provider = {
 	nullptr,
 	nullptr,
 	nullptr,
+	nullptr,
+	nullptr,
+	nullptr,
+	nullptr,
 };
 
 class MemoryProvider : public testing::Test

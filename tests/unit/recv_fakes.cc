@@ -86,6 +86,10 @@ struct devrx_memory *remote_memory(uint64_t len, bool writable, bool mapped)
 		nullptr,
 		nullptr,
 		nullptr,
+		nullptr,
+		nullptr,
+		nullptr,
+		nullptr,
 	};
 	struct devrx_memory_opts opts = DEVRX_MEMORY_OPTS_INIT;
 	struct devrx_memory *mem = nullptr;

@@ -25,6 +25,12 @@ struct upload {
 	size_t len;
 };
 
+struct within {
+	struct fake_work work;
+	uint64_t to, from;
+	size_t len;
+};
+
 long fake_count_pinned(void)
 {
 	const struct pinned *p;
@@ -143,6 +149,42 @@ FAKE_API int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t len,
 		return fake_end(queue_upload(stream, to, from, len));
 	return fake_end(
 		copy_behind(stream, to, (void *)(uintptr_t)from, len, true));
+}
+
+static void copy_within(struct fake_work *work)
+{
+	struct within *w = (struct within *)work;
+	char *buf = malloc(w->len);
+
+	if (!buf)
+		abort();
+	if (move(w->from, buf, w->len, false) || move(w->to, buf, w->len, true))
+		fake_break(DRX_CU_ILLEGAL_ADDRESS);
+	free(buf);
+}
+
+FAKE_API int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t len,
+				  void *stream)
+{
+	struct fake_context *ctx;
+	struct within *w;
+	int result;
+
+	BEGIN("cuMemcpyDtoDAsync");
+	result = fake_stream(stream, &ctx);
+	if (!result && (!stream || !fake_at(to) || !fake_at(from)))
+		result = DRX_CU_INVALID_VALUE;
+	if (result)
+		return fake_end(result);
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		abort();
+	w->work.run = copy_within;
+	w->to = to;
+	w->from = from;
+	w->len = len;
+	fake_queue(&w->work, ctx, stream);
+	return fake_end(0);
 }
 
 FAKE_API int cuMemHostRegister_v2(void *addr, size_t len, unsigned int flags)
