@@ -27,6 +27,7 @@
 #include <devrx/error.h>
 #include <devrx/features.h>
 #include <devrx/fence.h>
+#include <devrx/framing.h>
 #include <devrx/gather.h>
 #include <devrx/memory.h>
 #include <devrx/provider.h>
