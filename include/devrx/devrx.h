@@ -29,6 +29,7 @@
 #include <devrx/fence.h>
 #include <devrx/framing.h>
 #include <devrx/gather.h>
+#include <devrx/http.h>
 #include <devrx/memory.h>
 #include <devrx/provider.h>
 #include <devrx/queue.h>

@@ -12,7 +12,7 @@ usage() {
 usage: tests/fuzz/run.sh [--seconds N] [--keep] [TARGET...]
 
 Build the fuzz targets with clang in build/fuzz and run each for N seconds (600),
-from what lies in tests/fuzz/TARGET.corpus: journal, netlink, options, receiver, or all. With
+from what lies in tests/fuzz/TARGET.corpus: http, journal, netlink, options, receiver, or all. With
 --keep the smallest set that reaches the same code replaces the corpus.
 Needs clang and its libFuzzer (Debian: clang, libclang-rt-14-dev). The exit code is
 0 without a finding; a finding lies in build/fuzz/found and is shown.
@@ -33,7 +33,7 @@ while (($#)); do
 		;;
 	esac
 done
-((${#targets[@]})) || targets=(journal netlink options receiver)
+((${#targets[@]})) || targets=(http journal netlink options receiver)
 
 cd "$top"
 [[ -e build/fuzz/build.ninja ]] || CC=clang CXX=clang++ cmake --preset fuzz >/dev/null

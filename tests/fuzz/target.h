@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 
+void fuzz_http(const uint8_t *data, size_t len);
 void fuzz_journal(const uint8_t *data, size_t len);
 void fuzz_netlink(const uint8_t *data, size_t len);
 void fuzz_options(const uint8_t *data, size_t len);

@@ -53,7 +53,8 @@ TEST_P(Fuzz, Corpus)
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Fuzz,
-			 testing::Values(Target{ "journal", fuzz_journal },
+			 testing::Values(Target{ "http", fuzz_http },
+					 Target{ "journal", fuzz_journal },
 					 Target{ "netlink", fuzz_netlink },
 					 Target{ "options", fuzz_options },
 					 Target{ "receiver", fuzz_receiver }),
