@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <devrx/receiver.h>
+
 #include "args.h"
 #include "report.h"
 
@@ -45,6 +47,22 @@ bool arg_queue(const char *text, uint32_t *ret)
 		return false;
 	*ret = (uint32_t)n;
 	return true;
+}
+
+bool arg_tier(const char *text, uint32_t *ret)
+{
+	if (!strcmp(text, "best")) {
+		*ret = DEVRX_TIER_BEST;
+		return true;
+	}
+	for (uint32_t tier = 1; strcmp(devrx_tier_name(tier), "unknown");
+	     tier++) {
+		if (!strcmp(text, devrx_tier_name(tier))) {
+			*ret = tier;
+			return true;
+		}
+	}
+	return false;
 }
 
 bool arg_port(const char *text, uint16_t *ret)

@@ -20,6 +20,10 @@ bool arg_number(const char *text, uint64_t max, uint64_t *ret);
 #define ARG_QUEUE_WANT "a queue's number, or last"
 bool arg_queue(const char *text, uint32_t *ret);
 
+/* "best", "recv", ...: enum devrx_tier. */
+#define ARG_TIER_WANT "best, zcrx-device, zcrx-host, recv or zcrx-copy"
+bool arg_tier(const char *text, uint32_t *ret);
+
 /* A port that can be listened on: not 0. */
 #define ARG_PORT_WANT "a port, 1 to 65535"
 bool arg_port(const char *text, uint16_t *ret);

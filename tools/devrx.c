@@ -16,6 +16,7 @@ static const struct verb {
 } verbs[] = {
 	{ "doctor", "what zero-copy receive still needs, and what mends it",
 	  cmd_doctor },
+	{ "get", "fetch a URL into a memory", cmd_get },
 	{ "info", "what this machine can do, and what is missing", cmd_info },
 	{ "recv", "receive TCP connections into a memory", cmd_recv },
 	{ "reserve", "make a NIC ready, until \"devrx restore\"", cmd_reserve },

@@ -102,22 +102,6 @@ static const struct option options[] = {
 	{ 0 },
 };
 
-static bool parse_tier(const char *text, uint32_t *ret)
-{
-	if (!strcmp(text, "best")) {
-		*ret = DEVRX_TIER_BEST;
-		return true;
-	}
-	for (uint32_t tier = 1; strcmp(devrx_tier_name(tier), "unknown");
-	     tier++) {
-		if (!strcmp(text, devrx_tier_name(tier))) {
-			*ret = tier;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* The options that take a word as it is. */
 static void parse_word(int c, struct recv_opts *opts)
 {
@@ -186,10 +170,7 @@ static const char *parse_value(int c, struct recv_opts *opts)
 			opts->receiver_flags |= DEVRX_RECEIVER_F_CHUNK_AT_MOST;
 		return NULL;
 	case OPT_TIER:
-		return parse_tier(optarg, &opts->tier) ?
-			       NULL :
-			       "best, zcrx-device, zcrx-host, recv or "
-			       "zcrx-copy";
+		return arg_tier(optarg, &opts->tier) ? NULL : ARG_TIER_WANT;
 	case OPT_LISTEN:
 		return arg_address(optarg, opts->host, opts->port) ?
 			       NULL :

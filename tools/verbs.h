@@ -4,6 +4,7 @@
 #define DEVRX_TOOLS_VERBS_H
 
 int cmd_doctor(int argc, char **argv);
+int cmd_get(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_recv(int argc, char **argv);
 int cmd_reserve(int argc, char **argv);

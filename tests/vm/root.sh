@@ -23,7 +23,7 @@ case $series in
 esac
 packages=(base-files bash bpftool busybox-static coreutils dash ethtool findutils gcc grep
 	iperf3 iproute2 iputils-ping kmod libdrm2 libmnl0 libssl3t64 libstdc++6 libvulkan1 make
-	mawk mesa-vulkan-drivers mount netcat-openbsd procps python3 python3-yaml rhash sed socat
+	mawk mesa-vulkan-drivers mount netcat-openbsd nginx procps python3 python3-yaml rhash sed socat
 	sparse tcpdump util-linux vulkan-validationlayers zstd)
 
 dir=$top/build/vm/$series
