@@ -66,6 +66,12 @@ suite_unit() {
 		done
 		((found)) || echo "fail $preset: no test program was built" >>"$results/all"
 	done
+	# What the README says to install.
+	if build_preset release; then
+		echo 'pass build of release' >>"$results/all"
+	else
+		echo 'fail build of release' >>"$results/all"
+	fi
 	for program in "$top"/tests/unit/*_test.sh; do
 		[[ -x $program ]] || continue
 		DEVRX_BUILD=$top/build/dev run_program script 1500 "$program"

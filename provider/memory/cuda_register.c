@@ -244,7 +244,7 @@ static int find(struct devrx_memory *mem, struct drx_cuda_memory **ret,
 
 int devrx_cuda_check(struct devrx_memory *mem, struct devrx_cause *cause)
 {
-	struct drx_cuda_memory *m;
+	struct drx_cuda_memory *m = NULL;
 	int result, err;
 
 	err = find(mem, &m, cause);
@@ -271,7 +271,7 @@ int devrx_cuda_check(struct devrx_memory *mem, struct devrx_cause *cause)
 
 int devrx_cuda_flush_writes(struct devrx_memory *mem)
 {
-	struct drx_cuda_memory *m;
+	struct drx_cuda_memory *m = NULL;
 	int result, err;
 
 	err = find(mem, &m, NULL);
@@ -310,7 +310,7 @@ int drx_cuda_ask(const struct drx_cuda_memory *m, void *event, bool wait)
 int devrx_cuda_event_poll(void *event)
 {
 	const struct devrx_cuda_event *e = event;
-	struct drx_cuda_memory *m;
+	struct drx_cuda_memory *m = NULL;
 	int result, err;
 
 	err = find(e->mem, &m, NULL);

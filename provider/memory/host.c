@@ -103,8 +103,8 @@ static int host_alloc(const struct devrx_memory_opts *opts,
 		      struct devrx_backing *ret, struct devrx_cause *cause)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-	uint64_t len;
-	void *addr;
+	uint64_t len = 0;
+	void *addr = NULL;
 	int err;
 
 	err = drx_no_device(opts, cause);

@@ -293,7 +293,7 @@ int drx_vulkan_get_import(struct drx_vulkan_memory *m,
 	const char *call = "vkGetMemoryFdPropertiesKHR";
 	VkMemoryRequirements need;
 	VkResult result;
-	uint32_t type;
+	uint32_t type = 0;
 	int fd, err;
 
 	err = make_buffer(m, &need, cause);
