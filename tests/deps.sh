@@ -5,7 +5,8 @@
 #   liburing >= 2.9, where the system's is older: Debian's newest source package, built below
 #     build/deps/liburing (static, position independent). CMakePresets.json looks there.
 #   llhttp: the generated C of it that Debian packages as a source to build in, in
-#     build/deps/llhttp. CMakeLists.txt looks there.
+#     build/deps/llhttp. CMakeLists.txt looks there. Its names get a prefix, so that a
+#     program with another llhttp of its own can link libdevrx.a.
 #
 # Both verified by apt. With --check: is all of it there?
 set -euo pipefail
@@ -19,7 +20,7 @@ has_liburing() {
 	PKG_CONFIG_PATH=$liburing/lib/pkgconfig pkg-config --atleast-version=2.9 liburing 2>/dev/null
 }
 # Not the system's library, which the VM has not.
-has_llhttp() { [[ -e $llhttp/src/llhttp.c ]]; }
+has_llhttp() { grep -qs drx_llhttp_ "$llhttp/src/llhttp.c"; }
 
 if [[ ${1:-} == --check ]]; then
 	has_liburing && has_llhttp
@@ -51,13 +52,18 @@ get_liburing() {
 }
 
 get_llhttp() {
-	local apt=$top/build/cache/apt/llhttp new
+	local apt=$top/build/cache/apt/llhttp new names name
 	mkdir -p "$apt"
 	archive_open "$apt" deb sid
 	(cd "$work" && archive_apt "$apt" apt-get download libllhttp-source)
 	dpkg-deb -x "$work"/libllhttp-source_*.deb "$work/package"
 	new=$work/package/usr/src/llhttp
 	cp "$work/package/usr/share/doc/libllhttp-source/copyright" "$new/"
+	names=$(grep -ohE '\bllhttp_[a-z_]+' "$new/include/llhttp.h" | sort -u)
+	sed -i -E 's/\bllhttp_/drx_llhttp_/g' "$new"/include/*.h "$new"/src/*.[ch]
+	for name in $names; do
+		echo "#define $name drx_$name"
+	done >>"$new/include/llhttp.h"
 	rm -rf "$llhttp"
 	mv "$new" "$llhttp"
 }

@@ -104,8 +104,8 @@ void get_print_summary(struct get_run *run)
 	printf("gathered    by %s\n", run->result.gathered_by);
 	printf("requests    %u over %u connection%s, %u retried, %u "
 	       "redirect%s%s\n",
-	       run->result.requests, run->result.connects,
-	       run->result.connects == 1 ? "" : "s", run->result.retries,
+	       run->result.requests, run->result.connections,
+	       run->result.connections == 1 ? "" : "s", run->result.retries,
 	       run->result.redirects, run->result.redirects == 1 ? "" : "s",
 	       run->result.flags & DEVRX_HTTP_RESULT_RANGES ?
 		       "" :
@@ -141,7 +141,7 @@ int get_print_json(const struct get_run *run)
 	json_u64(&j, "status", result->status);
 	json_bool(&j, "ranges", result->flags & DEVRX_HTTP_RESULT_RANGES);
 	json_u64(&j, "requests", result->requests);
-	json_u64(&j, "connections", result->connects);
+	json_u64(&j, "connections", result->connections);
 	json_u64(&j, "retries", result->retries);
 	json_u64(&j, "redirects", result->redirects);
 	json_str(&j, "gathered_by",

@@ -5,7 +5,8 @@
  *
  * Reading order: memory.h (what a NIC can write into), queue.h (where it comes
  * from), receiver.h (the fragments), fence.h (when a device is done with them),
- * ring.h and desc.h (fragments for a device), error.h (what went wrong),
+ * ring.h and desc.h (fragments for a device), gather.h (into place), framing.h
+ * (messages), http.h (a URL into a memory), error.h (what went wrong),
  * features.h (what this kernel can do), provider.h (a kind of memory of your
  * own), cuda.h, vulkan.h and drm.h (what memory of those kinds has beyond that).
  *

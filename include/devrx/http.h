@@ -151,6 +151,8 @@ struct devrx_http_request {
  * @retries: of them, because something had gone wrong
  * @connects: connections made
  * @redirects: followed
+ * @connections: connections on which something was asked
+ * @reserved: 0
  * @etag, @modified: as in struct devrx_http_head
  * @gathered_by: who brought the bytes into their place, in words, as in struct
  *      devrx_gather_info; empty without opts.to
@@ -168,6 +170,8 @@ struct devrx_http_result {
 	uint32_t retries;
 	uint32_t connects;
 	uint32_t redirects;
+	uint32_t connections;
+	uint32_t reserved;
 	char etag[128];
 	char modified[64];
 	char gathered_by[64];

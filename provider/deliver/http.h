@@ -37,6 +37,7 @@ struct drx_http_conn {
 	int64_t until_ns; /* CONNECTING, BUSY: then it is given up */
 	/* BUSY */
 	bool answered; /* the response's head was judged */
+	bool counted; /* in result.connections of this get */
 	bool fresh; /* no response came on it yet */
 	bool close; /* it ends with this response */
 	struct drx_range range;

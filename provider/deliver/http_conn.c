@@ -53,7 +53,7 @@ static void not_connected(struct devrx_http *h, struct drx_http_conn *conn,
 
 void drx_http_conn_connected(struct devrx_http *h, struct drx_http_conn *conn)
 {
-	struct devrx_framing_opts fo = DEVRX_FRAMING_OPTS_INIT;
+	struct devrx_framing_opts opts = DEVRX_FRAMING_OPTS_INIT;
 	struct drx_get *get = h->get;
 	int err = drx_connect_end(conn->fd);
 
@@ -61,8 +61,8 @@ void drx_http_conn_connected(struct devrx_http *h, struct drx_http_conn *conn)
 		not_connected(h, conn, err);
 		return;
 	}
-	fo.kind = DEVRX_FRAMING_HTTP;
-	err = devrx_framing_create(&conn->framing, h->area, &fo);
+	opts.kind = DEVRX_FRAMING_HTTP;
+	err = devrx_framing_create(&conn->framing, h->area, &opts);
 	if (!err) {
 		conn->life++;
 		err = devrx_receiver_add(h->rx, conn->fd,
@@ -81,6 +81,7 @@ void drx_http_conn_connected(struct devrx_http *h, struct drx_http_conn *conn)
 	}
 	conn->state = DRX_HTTP_CONN_IDLE;
 	conn->fresh = true;
+	conn->counted = false;
 	get->result.connects++;
 }
 
@@ -196,6 +197,8 @@ void drx_http_conn_ask(struct devrx_http *h, struct drx_http_conn *conn,
 			       "" :
 			       h->headers);
 	get->result.requests++;
+	get->result.connections += !conn->counted;
+	conn->counted = true;
 	err = drx_send(conn->fd, text, (size_t)len);
 	if (!err)
 		return;

@@ -295,6 +295,7 @@ static int begin(struct devrx_http *h, const char *url)
 	struct devrx_memory_info info = { .size = sizeof(info) };
 	struct drx_get *get = h->get;
 	const struct devrx_http_request *opts = get->opts;
+	unsigned int i;
 	int err;
 
 	err = check_get(opts, h);
@@ -311,6 +312,8 @@ static int begin(struct devrx_http *h, const char *url)
 	get->plan.end =
 		opts->len ? opts->first + opts->len : DEVRX_HTTP_UNKNOWN;
 	get->started_ns = drx_http_now();
+	for (i = 0; i < h->opts.connections; i++)
+		h->conns[i].counted = false;
 	if (!opts->to) {
 		drx_batch_close(h);
 		return 0;

@@ -113,14 +113,14 @@ void take(struct devrx_framing *f, const struct devrx_fragment &frag,
 Outcome run(const std::string &stream, const std::vector<uint8_t> &cuts,
 	    bool eof, uint32_t seed)
 {
-	struct devrx_framing_opts fo = DEVRX_FRAMING_OPTS_INIT;
+	struct devrx_framing_opts opts = DEVRX_FRAMING_OPTS_INIT;
 	struct devrx_framing *f = nullptr;
 	Outcome out;
 	size_t at = 0, i = 0;
 
-	fo.kind = DEVRX_FRAMING_HTTP;
-	fo.head_max = 300;
-	MUST(!devrx_framing_create(&f, memory(), &fo));
+	opts.kind = DEVRX_FRAMING_HTTP;
+	opts.head_max = 300;
+	MUST(!devrx_framing_create(&f, memory(), &opts));
 	for (bool more = true; more && !out.err;) {
 		size_t nr = stream.size() - at;
 		struct devrx_fragment frag = {};

@@ -24,6 +24,8 @@ mapfile -t sources < <(find provider -name '*.[ch]' | sort)
 # word "id" where it is taken for an identifier: the third argument of drx_fail(),
 # and whatever has a dash (in a table, in another call), but for these.
 others='zcrx-device|zcrx-host|zcrx-copy|bochs-drm|rx-ntuple-filter|rx-gro-hw'
+# Names of HTTP's headers.
+others+='|content-encoding|content-range|last-modified|retry-after'
 # Comments are skipped; brackets and strings inside the arguments are understood.
 literals=$(for file in "${sources[@]}"; do
 	awk -v file="$file" -v others="^($others)\$" '

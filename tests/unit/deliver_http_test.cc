@@ -28,6 +28,7 @@ TEST_F(Http, AFileOverSeveralConnections)
 	EXPECT_EQ(result.retries, 0u);
 	EXPECT_GE(result.connects, 2u);
 	EXPECT_LE(result.connects, 4u);
+	EXPECT_EQ(result.connections, result.connects);
 	EXPECT_EQ(result.flags, DEVRX_HTTP_RESULT_RANGES);
 	EXPECT_STREQ(result.etag, "\"v1\"");
 	EXPECT_EQ(result.url, server.url());
@@ -44,6 +45,8 @@ TEST_F(Http, ConnectionsAreKept)
 	for (int i = 0; i < 5; i++) {
 		fetches(server, file);
 		EXPECT_LE(result.connects, 4u - made);
+		EXPECT_GE(result.connections, 2u);
+		EXPECT_LE(result.connections, 4u);
 	}
 	EXPECT_LE(server.connections, 4u);
 	EXPECT_EQ(server.requests, 66u);

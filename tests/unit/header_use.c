@@ -88,7 +88,7 @@ ENDS_WITH(devrx_gather_info, by, 88);
 ENDS_WITH(devrx_span, length, 24);
 ENDS_WITH(devrx_http_opts, cause, 72);
 ENDS_WITH(devrx_http_request, cause, 80);
-ENDS_WITH(devrx_http_result, url, 2352);
+ENDS_WITH(devrx_http_result, url, 2360);
 ENDS_WITH(devrx_vulkan_device, flags, 56);
 ENDS_WITH(devrx_vulkan_handles, memory_flags, 88);
 ENDS_WITH(devrx_vulkan_point, value, 32);

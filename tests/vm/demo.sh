@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # In the guest: one file, sent by an ordinary program, lands in a dmabuf; of kind
-# vulkan, where a compute shader reads it.
+# vulkan, where a compute shader reads it. Then a web server has it, and devrx get
+# fetches it into its place.
 #
 # ./run demo calls it. From the environment: DEVRX_DEMO_FILE (path here),
 # DEVRX_DEMO_NAME (what the user called it), DEVRX_DEMO_SHA256 (of sha256sum,
@@ -17,10 +18,11 @@ name=${name:-$file}
 shader=()
 [[ $memory != vulkan ]] || shader=(--crc32c)
 tmp=$(mktemp -d)
-receiver=''
+receiver='' server=''
 
 finish() {
 	[[ -z $receiver ]] || kill "$receiver" 2>/dev/null || true
+	[[ -z $server ]] || kill "$server" 2>/dev/null || true
 	rm -rf "$tmp"
 	"$here/link.sh" down
 }
@@ -31,9 +33,9 @@ die() {
 	exit 1
 }
 
-# One member of the receiver's JSON object; objects do not nest in it.
+# One member of a JSON object in $tmp/json, or $2; objects do not nest in it.
 member() {
-	sed -nE "s/.*\"$1\": (\"([^\"]*)\"|([^,}]*))[,}].*/\2\3/p" "$tmp/json"
+	sed -nE "s/.*\"$1\": (\"([^\"]*)\"|([^,}]*))[,}].*/\2\3/p" "$tmp/${2:-json}"
 }
 
 placed() {
@@ -131,6 +133,48 @@ cat <<END
        SHA-256     $digest  as it lies in the memory
        sha256sum   $want  $name
 END
+
+cat >"$tmp/nginx.conf" <<END
+user root; daemon off; pid $tmp/nginx.pid; worker_processes 1; events {}
+http {
+	access_log off; sendfile on;
+	client_body_temp_path $tmp; proxy_temp_path $tmp; fastcgi_temp_path $tmp;
+	uwsgi_temp_path $tmp; scgi_temp_path $tmp;
+	server { listen 10.77.0.1:80; location = /file { alias "$file"; } }
+}
+END
+$ip netns exec peer /usr/sbin/nginx -e "$tmp/nginx.err" -c "$tmp/nginx.conf" &
+server=$!
+for ((i = 0; i < 2400; i++)); do
+	! nc_open=$($ip netns exec rx nc -z 10.77.0.1 80 2>&1) || break
+	kill -0 "$server" 2>/dev/null || {
+		cat "$tmp/nginx.err" >&2
+		die "nginx did not start: $nc_open"
+	}
+	sleep 0.05
+done
+cat <<END
+
+  5. In "peer" an nginx that knows nothing of all this serves the file. In "rx":
+         devrx get http://10.77.0.1/file --nic softnic1 --queue 3 --memory $memory
+     asks for its ranges over 4 connections. They land as before, and the device
+     gathers them into one buffer, where they belong.
+END
+$ip netns exec rx "$devrx" get http://10.77.0.1/file --nic softnic1 --queue 3 \
+	--memory "$memory" --area 32M --request 1M --digest --json --quiet --deadline 280 \
+	>"$tmp/get" || die "devrx get failed"
+kill "$server" 2>/dev/null
+wait "$server" || true
+server=''
+got=$(member digest get)
+[[ $got == "$want" && $(member bytes get) == "$size" ]] || verified=false
+cat <<END
+       tier        $(member tier get)
+       fetched     $(member bytes get) bytes by $(member requests get) requests over $(member connections get) connections
+       copied      $(member bytes_copied get) bytes on their way into the area
+       gathered    by $(member gathered_by get)
+       SHA-256     $got  as it lies in the buffer
+END
 if [[ $verified == true ]]; then
 	printf '\n  Every byte of it is right.\n\n'
 else
@@ -149,6 +193,10 @@ if ((json)); then
 	else
 		printf '"crc32c": null, "crc32c_by": null, '
 	fi
+	printf '"get_tier": "%s", "get_bytes": %s, "get_bytes_copied": %s, "get_connections": %s, ' \
+		"$(member tier get)" "$(member bytes get)" "$(member bytes_copied get)" \
+		"$(member connections get)"
+	printf '"get_digest": "%s", "gathered_by": "%s", ' "$got" "$(member gathered_by get)"
 	printf '"verified": %s}\n' "$verified"
 fi
 [[ $verified == true ]]
