@@ -4,13 +4,14 @@
 # ./run test: the suites, and the counting of what they print.
 # Sourced by ./run, whose steps it uses.
 
-suites=(unit vm faults programs cost soak)
+suites=(unit vm loaders faults programs cost soak)
 # Of them, for whoever works on one room.
 parts=(nic)
 describe() {
 	case $1 in
 	unit) echo 'natively: every room against fakes, plain and under ASAN, UBSAN and TSAN; installing' ;;
 	vm) echo 'in the VM on Linux 7.3 and 7.2: the real kernel, a software NIC, real dmabufs' ;;
+	loaders) echo "the Python package: natively from nginx and bad servers, torchrun; in the VM on Linux 7.3 a safetensors file by zcrx" ;;
 	faults) echo 'in the VM on Linux 7.3: each fault on each tier, every byte compared; connections that come and go for a minute' ;;
 	programs) echo "in the VM on Linux 7.3: the kernel's driver selftests, liburing's zcrx, iperf3, tcpdump, tc" ;;
 	cost) echo 'in the VM on Linux 7.3: what the software NIC costs, in instructions' ;;
@@ -78,10 +79,11 @@ suite_unit() {
 	done
 }
 
-# run_vm SERIES OUTPUT LIMIT COMMAND...: in the VM.
+# run_vm SERIES OUTPUT LIMIT COMMAND...: in the VM, with more options for it in vm_options.
+vm_options=()
 run_vm() {
 	start "$top/tests/vm/boot.sh" --kernel "$1" --timeout "${DEVRX_VM_TIMEOUT:-$3}" \
-		--no-module ${DEVRX_CYCLES:+--env DEVRX_CYCLES="$DEVRX_CYCLES"} \
+		--no-module "${vm_options[@]}" ${DEVRX_CYCLES:+--env DEVRX_CYCLES="$DEVRX_CYCLES"} \
 		${DEVRX_IPERF3_SECONDS:+--env DEVRX_IPERF3_SECONDS="$DEVRX_IPERF3_SECONDS"} -- "${@:4}" \
 		>"$2" 2>&1 </dev/null
 	join "$started"
@@ -146,6 +148,19 @@ suite_nic() {
 		in_vm nic "$series" 1800 /devrx/tests/vm/suite.sh \
 			--gtest_filter='Reserve*:Doctor*:Softnic*'
 	done
+}
+
+suite_loaders() {
+	local python=$top/build/loaders/venv/bin/python share=$top/build/loaders/share
+	if ! { build_preset release && step 'wheel, its tests' wheel "$top/tests/loaders/build.sh" --tests; }; then
+		echo 'fail loaders: not built' >>"$results/all"
+		return
+	fi
+	run_program loaders 1500 "$python" "$top/tests/loaders/run.py"
+	build_vm || return
+	vm_options=(--share "$share")
+	in_vm loaders 7.3 1800 /devrx/tests/loaders/vm.sh
+	vm_options=()
 }
 
 suite_faults() {
@@ -245,6 +260,7 @@ how often soak does each thing (100). The suites:
 		start_vm_setup "${series[@]}"
 	fi
 	[[ " ${chosen[*]} " != *' programs '* ]] || setup+=("${packages_programs[@]}")
+	[[ " ${chosen[*]} " != *' loaders '* ]] || setup+=("${packages_wheel[@]}" "${packages_loaders[@]}")
 	if ! { need "${packages_build[@]}" "${packages_test[@]}" "${setup[@]}" && need_libraries; }; then
 		echo '0 passed, 1 failed, 0 skipped'
 		return 1
