@@ -21,7 +21,7 @@ case $series in
 7.2) userlands=('sid' 'forky' 'trixie trixie-backports') floor=7.2 ceiling=7.3~ ;;
 *) echo "unknown kernel series '$series' (known: 7.3 7.2)" >&2 && exit 2 ;;
 esac
-packages=(base-files bash bpftool busybox-static coreutils dash ethtool findutils gcc grep
+packages=(base-files bash bpftool busybox-static coreutils curl dash ethtool findutils gcc grep
 	iperf3 iproute2 iputils-ping kmod libdrm2 libmnl0 libssl3t64 libstdc++6 libvulkan1 make
 	mawk mesa-vulkan-drivers mount netcat-openbsd nginx procps python3 python3-yaml rhash sed socat
 	sparse tcpdump util-linux vulkan-validationlayers zstd)
