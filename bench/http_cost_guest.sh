@@ -59,10 +59,13 @@ for way in get_zcrx get_recv with_curl get_host with_urllib; do
 		[[ $way != with_curl || $n != "$mib" ]] ||
 			[[ $(sha256sum <"$tmp/copy") == "$want" ]]
 		rm -f "$tmp/got" "$tmp/copy"
-		before=$(copy_ns)
-		cost=$({ time $ip netns exec rx bash -c "$way" >&2; } 2>&1)
+		# The cheapest of three: what else there is to do then is chance.
 		name=${way#with_}
-		echo "${name/_/-} $n $cost $(awk "BEGIN { print ($(copy_ns) - $before) / 1e9 }")"
-		rm -f "$tmp/got" "$tmp/copy"
+		for _ in 1 2 3; do
+			before=$(copy_ns)
+			cost=$({ time $ip netns exec rx bash -c "$way" >&2; } 2>&1)
+			echo "${name/_/-} $n $cost $(awk "BEGIN { print ($(copy_ns) - $before) / 1e9 }")"
+			rm -f "$tmp/got" "$tmp/copy"
+		done | sort -k 3,3n | head -n 1
 	done
 done
