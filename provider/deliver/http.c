@@ -166,7 +166,8 @@ static void drain(struct devrx_http *h)
 		if (n > 0)
 			(void)devrx_receiver_release(h->rx, h->frags,
 						     (unsigned int)n);
-	} while (n != -ENOTCONN && n != -EPERM && drx_http_now() < until);
+	} while ((n >= 0 || n == -EINTR || n == -ENOBUFS) &&
+		 drx_http_now() < until);
 }
 
 void devrx_http_close(struct devrx_http *h)

@@ -336,10 +336,15 @@ int devrx_http_get(struct devrx_http *h, const char *url,
 		return -EINVAL;
 	get.opts = &own;
 	h->get = &get;
-	if (h->rx_fd <= 0)
-		h->rx_fd = devrx_receiver_fd(h->rx);
+	/* The same each time, but in a child. */
+	h->rx_fd = devrx_receiver_fd(h->rx);
 	if (h->rx_fd < 0) {
-		err = drx_fail_os(own.cause, h->rx_fd, "devrx_receiver_fd");
+		err = h->rx_fd == -EPERM ?
+			      drx_fail(own.cause, -EPERM, "forked", NULL,
+				       "the receiver belongs to the process "
+				       "that this one was forked from") :
+			      drx_fail_os(own.cause, h->rx_fd,
+					  "devrx_receiver_fd");
 	} else {
 		err = begin(h, url);
 		if (!err) {

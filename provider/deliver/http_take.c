@@ -283,14 +283,14 @@ static bool keep(struct devrx_http *h, const struct devrx_fragment *frag,
 }
 
 static void take_fragment(struct devrx_http *h, struct drx_http_conn *conn,
-			  const struct devrx_fragment *frag, bool *kept)
+			  const struct devrx_fragment *frag, int64_t now,
+			  bool *kept)
 {
 	struct devrx_piece piece, pieces[PIECES];
 	unsigned int nr = 0;
 	int rc;
 
-	conn->until_ns =
-		drx_http_now() + h->opts.idle_timeout_ms * INT64_C(1000000);
+	conn->until_ns = now + h->opts.idle_timeout_ms * INT64_C(1000000);
 	rc = devrx_framing_push(conn->framing, frag);
 	while (!rc && (rc = devrx_framing_next(conn->framing, &piece)) > 0) {
 		if (nr == PIECES) {
@@ -319,6 +319,7 @@ static void take_fragment(struct devrx_http *h, struct drx_http_conn *conn,
 
 void drx_http_take(struct devrx_http *h, unsigned int n)
 {
+	const int64_t now = drx_http_now();
 	struct drx_get *get = h->get;
 	struct drx_http_conn *conn;
 	unsigned int i;
@@ -339,7 +340,7 @@ void drx_http_take(struct devrx_http *h, unsigned int n)
 		kept = false;
 		conn = drx_http_conn_of(h, frag);
 		if (conn && conn->state != DRX_HTTP_CONN_ENDING && !get->err)
-			take_fragment(h, conn, frag, &kept);
+			take_fragment(h, conn, frag, now, &kept);
 		if (!kept && frag->token)
 			h->used[h->nr_frags++] = *frag;
 		if (conn &&

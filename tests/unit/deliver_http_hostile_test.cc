@@ -246,7 +246,8 @@ const Bad bads[] = {
 			 std::to_string(r.first) + "-" +
 			 std::to_string(r.first) + "/500009\r\n" +
 			 "Transfer-Encoding: chunked\r\n\r\n2\r\n" +
-			 file.substr(r.first, 2) + "\r\n0\r\n\r\n";
+			 file.substr(r.first, 1) + char(~file[r.first + 1]) +
+			 "\r\n0\r\n\r\n";
 	  } },
 	{ "InChunksAndTooShort", -EPROTO, "http-length",
 	  [](const Request &r) {
@@ -442,6 +443,13 @@ TEST_F(Http, AServerThatIsOverloadedIsAskedAgain)
 	fails(never, -EREMOTEIO, "http-status", file);
 	EXPECT_NE(std::string(cause.text).find("500"), std::string::npos);
 	EXPECT_EQ(never.requests, 3u);
+	/* What will be the same later is not asked again. */
+	const Server cannot([](const Peer &peer, const Request &) {
+		return peer.send("HTTP/1.1 501 No\r\nContent-Length: 0\r\n"
+				 "\r\n");
+	});
+	fails(cannot, -EREMOTEIO, "http-status", file);
+	EXPECT_EQ(cannot.requests, 1u);
 }
 
 TEST_F(Http, RetryAfterIsWaitedFor)
@@ -560,6 +568,21 @@ TEST_F(Http, WithoutRangesAndBroken)
 		ASSERT_EQ(devrx_memory_write(to.get(), 0, before.data(), ROOM),
 			  0);
 	}
+}
+
+/* Of what has no name nobody can say that it is the same: it is all of one response. */
+TEST_F(Http, WithoutRangesAndNamesItIsAllOfOneResponse)
+{
+	const std::string second = other.substr(0, file.size());
+	const Server server([&](const Peer &peer, const Request &r) {
+		if (r.number)
+			return peer.send(whole(second, ""));
+		peer.send(whole(file, "").substr(0, 300000));
+		return false;
+	});
+
+	HTTP_OPEN();
+	fetches(server, second);
 }
 
 TEST_F(Http, WithoutRangesAndBrokenBytesCannotBeKept)

@@ -125,6 +125,20 @@ TEST_F(HttpNginx, IntoUdmabuf)
 	EXPECT_GE(std::stoi(value("connections")), 8);
 }
 
+TEST_F(HttpNginx, OnEachOtherTier)
+{
+	get("--memory udmabuf --tier zcrx-host");
+	expect_all_of_it("zcrx-host");
+	for (const char *tier : { "zcrx-copy", "recv" }) {
+		code = devrx(std::string("get http://10.79.0.1/f --digest "
+					 "--json --quiet --deadline 110 "
+					 "--memory udmabuf --tier ") +
+				     tier,
+			     &out);
+		expect_all_of_it(tier);
+	}
+}
+
 TEST_F(HttpNginx, ByIpv6)
 {
 	(void)sh("/usr/sbin/ip -n barea addr add fd79::1/64 dev ba nodad; "
