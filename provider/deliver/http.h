@@ -83,7 +83,6 @@ struct devrx_http {
 	struct drx_get *get;
 	/* Of one batch: the bytes to gather, and what is to be released then. */
 	unsigned int nr_spans, nr_frags;
-	bool loose; /* spans were gathered for which nobody has a fence */
 	struct devrx_fragment frags[DRX_HTTP_FRAGMENTS];
 	struct devrx_fragment used[DRX_HTTP_FRAGMENTS];
 	struct devrx_span spans[DEVRX_GATHER_SPANS];

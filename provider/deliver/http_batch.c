@@ -73,11 +73,11 @@ void drx_batch_add(struct devrx_http *h, uint64_t from, uint64_t at,
 		}
 	}
 	if (h->nr_spans == DEVRX_GATHER_SPANS) {
-		/* In the middle of a fragment, which is not to go back yet. */
+		/* In the middle of a fragment. It goes back behind the next batch,
+		 * which there will be, and which is done after this one. */
 		rc = gather(h, NULL);
 		if (rc < 0)
 			fail(h, rc);
-		h->loose = rc > 0;
 		h->nr_spans = 0;
 	}
 	last = &h->spans[h->nr_spans++];
@@ -92,17 +92,14 @@ void drx_batch_flush(struct devrx_http *h)
 	int rc = 0;
 
 	if (h->nr_spans)
-		rc = gather(h, &fence);
-	else if (h->loose)
-		rc = devrx_gather_wait(h->gather);
+		rc = gather(h, h->nr_frags ? &fence : NULL);
 	if (rc < 0)
 		fail(h, rc);
-	if (rc > 0)
+	if (rc > 0 && h->nr_frags)
 		(void)devrx_receiver_release_after(h->rx, h->used, h->nr_frags,
 						   &fence);
 	else if (h->nr_frags)
 		(void)devrx_receiver_release(h->rx, h->used, h->nr_frags);
-	h->loose = false;
 	h->nr_spans = h->nr_frags = 0;
 }
 

@@ -298,6 +298,26 @@ const TableCase tables[] = {
 		  p.upload = drx_cuda_provider.upload;
 		  p.upload_wait = drx_cuda_provider.upload_wait;
 	  } },
+	{ "GatherAlone",
+	  [](devrx_provider &p) { p.gather = drx_cuda_provider.gather; } },
+	{ "GatherWithoutBegin",
+	  [](devrx_provider &p) {
+		  p.gather_end = drx_cuda_provider.gather_end;
+		  p.gather = drx_cuda_provider.gather;
+		  p.gather_wait = drx_cuda_provider.gather_wait;
+	  } },
+	{ "GatherWithoutEnd",
+	  [](devrx_provider &p) {
+		  p.gather_begin = drx_cuda_provider.gather_begin;
+		  p.gather = drx_cuda_provider.gather;
+		  p.gather_wait = drx_cuda_provider.gather_wait;
+	  } },
+	{ "GatherWithoutWait",
+	  [](devrx_provider &p) {
+		  p.gather_begin = drx_cuda_provider.gather_begin;
+		  p.gather_end = drx_cuda_provider.gather_end;
+		  p.gather = drx_cuda_provider.gather;
+	  } },
 };
 
 class MemoryProviderTable : public MemoryProvider,

@@ -6,6 +6,7 @@
  * handed to devrx_fake_vulkan_script(), which first makes everything as new:
  *   NAME=R          each call of NAME ("vkAllocateMemory") returns R
  *   NAME@N=R        the Nth one does
+ *   works           no call fails any more
  *   lost@N=R        from the Nth call on, each that reaches the device returns R
  *   devices=N       how many there are
  *   typeN=V         device N is of VkPhysicalDeviceType V
@@ -166,6 +167,10 @@ static void take(char *word)
 	unsigned int dev;
 	size_t i;
 
+	if (!strcmp(word, "works")) {
+		nr_rules = 0;
+		return;
+	}
 	if (!value)
 		abort();
 	*value++ = '\0';

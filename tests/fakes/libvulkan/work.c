@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPS_MAX = 8 };
+enum { OPS_MAX = 512, COMMANDS_MAX = 16 };
 
 /* One command buffer; dispatchable handles are pointers. */
 struct commands {
@@ -23,7 +23,8 @@ struct commands {
 };
 
 struct pool {
-	struct commands *commands;
+	struct commands *commands[COMMANDS_MAX];
+	int nr;
 };
 
 struct fence {
@@ -129,7 +130,8 @@ FAKE_API void vkDestroyCommandPool(VkDevice device, VkCommandPool pool,
 	(void)alloc;
 	if (!pool || fake_begin("vkDestroyCommandPool", false))
 		return;
-	free(FAKE_OF(pool, pool)->commands);
+	while (FAKE_OF(pool, pool)->nr)
+		free(FAKE_OF(pool, pool)->commands[--FAKE_OF(pool, pool)->nr]);
 	free(FAKE_OF(pool, pool));
 	fake_add(FAKE_POOLS, -1);
 	fake_end(VK_SUCCESS);
@@ -145,10 +147,10 @@ FAKE_API VkResult vkAllocateCommandBuffers(
 	(void)device;
 	if (result)
 		return result;
-	if (info->commandBufferCount != 1 || pool->commands)
+	if (info->commandBufferCount != 1 || pool->nr == COMMANDS_MAX)
 		abort();
-	pool->commands = calloc(1, sizeof(*pool->commands));
-	*ret = (VkCommandBuffer)pool->commands;
+	pool->commands[pool->nr] = calloc(1, sizeof(struct commands));
+	*ret = (VkCommandBuffer)pool->commands[pool->nr++];
 	return fake_end(VK_SUCCESS);
 }
 
@@ -227,20 +229,25 @@ FAKE_API void vkCmdCopyBuffer(VkCommandBuffer commands, VkBuffer from,
 			      const VkBufferCopy *ranges)
 {
 	struct op *op;
+	uint32_t i;
 
 	if (fake_begin("vkCmdCopyBuffer", false))
 		return;
-	if (nr != 1)
+	if (!nr)
 		abort();
-	op = record(commands);
-	op->what = COPY;
-	op->from = from;
-	op->to = to;
-	op->range = ranges[0];
+	for (i = 0; i < nr; i++) {
+		if (!ranges[i].size)
+			abort();
+		op = record(commands);
+		op->what = COPY;
+		op->from = from;
+		op->to = to;
+		op->range = ranges[i];
+	}
 	fake_end(VK_SUCCESS);
 }
 
-/* Is there, of @ops, a barrier @what for just these bytes? */
+/* Is there, of @ops, a barrier @what for all these bytes? */
 static bool barrier(const struct op *ops, int nr, int what, VkBuffer buffer,
 		    uint64_t off, uint64_t len)
 {
@@ -248,7 +255,8 @@ static bool barrier(const struct op *ops, int nr, int what, VkBuffer buffer,
 
 	for (i = 0; i < nr; i++) {
 		if ((int)ops[i].what == what && ops[i].to == buffer &&
-		    ops[i].range.dstOffset == off && ops[i].range.size == len)
+		    ops[i].range.dstOffset <= off &&
+		    off + len <= ops[i].range.dstOffset + ops[i].range.size)
 			return true;
 	}
 	return false;
