@@ -362,6 +362,26 @@ TEST_F(Http, FromPortsOfOurOwn)
 			<< port;
 }
 
+/* A connection that we end leaves its port free: there is one rule of a NIC for it. */
+TEST_F(Http, APortIsFreeAgainAtOnce)
+{
+	uint16_t port;
+	const Server server([](const Peer &peer, const Request &) {
+		return peer.send(whole(file));
+	});
+
+	ASSERT_EQ(devrx_http_ports(&port, 1, &cause), 0) << cause.text;
+	opts.ports = &port;
+	opts.nr_ports = opts.connections = 1;
+	HTTP_OPEN();
+	get.len = 50; /* the rest of it nobody waits for */
+	for (int i = 0; i < 5; i++) {
+		ASSERT_EQ(fetch(server.url()), 0) << cause.text;
+		EXPECT_EQ(bytes(0, 50), file.substr(0, 50));
+	}
+	EXPECT_EQ(server.connections, 5u);
+}
+
 TEST_F(Http, APortThatIsTaken)
 {
 	const Server server(good());

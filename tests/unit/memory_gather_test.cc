@@ -270,6 +270,29 @@ TEST_F(CudaGather, BatchesInTheirOrder)
 	rig.expect_there();
 }
 
+/* A batch is done when those before it are, whoever asks. */
+TEST_F(CudaGather, TheLastFenceFirst)
+{
+	Rig rig(to.get(), from.get());
+	devrx_fence fences[3];
+
+	fake.add("late=1");
+	ASSERT_EQ(rig.open(), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		const auto spans = rig.spans(50, 300 + i);
+
+		ASSERT_EQ(devrx_gather_copy(rig.gather, spans.data(),
+					    static_cast<unsigned>(spans.size()),
+					    &fences[i]),
+			  1);
+	}
+	EXPECT_EQ(fences[2].poll(fences[2].object), 0);
+	EXPECT_EQ(rig.info().batches_out, 0u);
+	rig.expect_there();
+	EXPECT_EQ(fences[0].poll(fences[0].object), 0);
+	EXPECT_EQ(fences[1].poll(fences[1].object), 0);
+}
+
 TEST_F(CudaGather, WithoutFences)
 {
 	Rig rig(to.get(), from.get());
@@ -353,7 +376,16 @@ TEST_F(CudaGather, OpeningFailsAtEachCall)
 	}
 }
 
-TEST_F(CudaGather, OfTwoDevicesTheCpuCopies)
+TEST_F(CudaGather, BetweenTwoGpusTheCpuCopies)
+{
+	const Memory other = Alloc("1");
+	Rig rig(to.get(), other.get());
+
+	ASSERT_EQ(rig.open(), 0) << rig.cause.text;
+	EXPECT_EQ(rig.info().way, DEVRX_GATHER_BOUNCE);
+}
+
+TEST_F(CudaGather, OfTwoKindsTheCpuCopies)
 {
 	const Memory host = make("host", 1 << 20);
 	Rig rig(to.get(), host.get());
