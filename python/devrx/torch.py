@@ -65,6 +65,10 @@ def _to_int64(flat: "torch.Tensor", dtype: str) -> "torch.Tensor":
     return flat.view(getattr(torch, dtype)).to(torch.int64)
 
 
+class _Stopped(Exception):
+    """Nobody takes what is being fetched."""
+
+
 class ShardStream(IterableDataset):
     """Samples of `length + 1` tokens each (inputs and targets overlap), as int64.
 
@@ -197,9 +201,14 @@ class ShardStream(IterableDataset):
         return 0, self.dtype, total // _BYTES[self.dtype]
 
     def _blocks(
-        self, client: Client, part: int, parts: int
+        self, client: Client, stop: threading.Event, part: int, parts: int
     ) -> Iterator[Tuple[int, int, int, str, Buffer]]:
         """From where it is: shard, first sample, how many, type, bytes of them."""
+
+        def progress(done: int, total: int) -> None:
+            if stop.is_set():
+                raise _Stopped
+
         order = self._order()
         sample = self._sample
         for position in range(self._shard, len(order)):
@@ -214,7 +223,9 @@ class ShardStream(IterableDataset):
                 n = min(step, len(mine) - i)
                 first = begin + mine[i] * self.length * size
                 nbytes = (n * self.length + 1) * size
-                yield position, i, n, dtype, client.get(url, first, nbytes)
+                yield position, i, n, dtype, client.get(
+                    url, first, nbytes, progress=progress
+                )
             sample = 0
 
     def _fetch(self, out: "queue.Queue", stop: threading.Event, part: int, parts: int) -> None:
@@ -229,10 +240,12 @@ class ShardStream(IterableDataset):
 
         try:
             with Client(self.device, **self._options) as client:
-                for block in self._blocks(client, part, parts):
+                for block in self._blocks(client, stop, part, parts):
                     if not put(block):
                         return
             put(None)
+        except _Stopped:
+            pass
         except BaseException as e:  # noqa: B902 - raised where the samples are taken
             put(e)
 

@@ -327,7 +327,10 @@ static PyObject *client_get(PyObject *self, PyObject *args)
 		return NULL;
 	}
 	buffer = buffer_new(state, mem, len, &place, self);
-	return buffer ? Py_BuildValue("NN", buffer, result) : NULL;
+	if (buffer)
+		return Py_BuildValue("NN", buffer, result);
+	Py_DECREF(result);
+	return NULL;
 }
 
 /* into(url, buffer, offset, first, length, deadline_ms, progress): the result. */

@@ -59,6 +59,11 @@ static int module_clear(PyObject *m)
 	return 0;
 }
 
+static void module_free(void *m)
+{
+	(void)module_clear(m);
+}
+
 static PyModuleDef_Slot module_slots[] = {
 	{ Py_mod_exec, module_exec },
 	{ 0 },
@@ -71,6 +76,7 @@ static PyModuleDef module = {
 	.m_slots = module_slots,
 	.m_traverse = module_traverse,
 	.m_clear = module_clear,
+	.m_free = module_free,
 };
 
 PyMODINIT_FUNC PyInit__devrx(void);

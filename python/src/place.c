@@ -13,8 +13,9 @@ bool place_parse(struct place *ret, const char *name)
 	if (!len || len >= PLACE_LEN || (colon && !colon[1]) ||
 	    (colon && strlen(colon + 1) >= PLACE_LEN)) {
 		PyErr_Format(PyExc_ValueError,
-			     "device %R: expected a kind, or kind:device",
-			     PyUnicode_FromString(name));
+			     "device \"%.100s\": expected a kind, or "
+			     "kind:device",
+			     name);
 		return false;
 	}
 	memset(ret, 0, sizeof(*ret));

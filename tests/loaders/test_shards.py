@@ -8,12 +8,13 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 
 import devrx.torch
 import numpy
 import safetensors.numpy
 import torch
-from support import WithNginx
+from support import Server, WithNginx
 from torch.utils.data import DataLoader
 
 LENGTH = 16
@@ -129,6 +130,38 @@ class Shards(WithNginx):
         for bad in ({"dtype": "float32"}, {"length": 0}, {"prefetch": 0}):
             with self.assertRaises(ValueError):
                 self.stream(**bad)
+
+    def test_one_that_is_left_ends_at_once(self):
+        """Although a server is silent, for which it would wait for two minutes."""
+        asked, silent = threading.Event(), threading.Event()
+
+        def answer(h):
+            first, last = map(int, h.headers["Range"][6:].split("-"))
+            h.send_response(206)
+            h.send_header("Content-Length", str(last - first + 1))
+            h.send_header("Content-Range", f"bytes {first}-{last}/100000")
+            h.end_headers()
+            h.wfile.write(bytes(min(last - first + 1, 1000)))
+            if first >= 5000:
+                asked.set()
+                silent.wait(120)
+            elif last - first >= 1000:
+                h.wfile.write(bytes(last - first + 1 - 1000))
+
+        with Server(answer) as server:
+            stream = devrx.torch.ShardStream(
+                [server.url("f.bin")], 100, block=4000, idle_timeout=120, request=4096
+            )
+            samples = iter(stream)
+            next(samples)
+            self.assertTrue(asked.wait(60))
+            # What hangs shall end, and be seen.
+            watchdog = threading.Timer(30, silent.set)
+            watchdog.start()
+            samples.close()
+            self.assertFalse(silent.is_set())
+            watchdog.cancel()
+            silent.set()
 
     def test_under_torchrun(self):
         """Two ranks, stopped in the middle, and two others that go on."""
