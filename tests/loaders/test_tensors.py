@@ -3,7 +3,9 @@
 
 import gc
 import json
+import os
 import struct
+import unittest
 
 import devrx
 import devrx.safetensors
@@ -17,6 +19,15 @@ DTYPES = [
     torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int8,
     torch.uint8, torch.int16, torch.int32, torch.int64, torch.bool,
 ]  # fmt: skip
+
+
+FILE = os.path.realpath(
+    os.path.join(os.path.dirname(__file__), "../../build/loaders/share/model.safetensors")
+)
+
+
+def raw(tensor):
+    return tensor if tensor.dtype == torch.bool else tensor.contiguous().view(torch.uint8)
 
 
 def tensors(n, seed=0):
@@ -63,6 +74,26 @@ class Tensors(WithNginx):
             self.assertEqual(got[name].dtype, tensor.dtype, name)
             self.assertEqual(got[name].shape, tensor.shape, name)
             self.assertTrue(torch.equal(got[name], tensor), name)
+
+    @unittest.skipUnless(os.path.exists(FILE), "build/loaders/share was not made")
+    def test_a_file_of_128_mib_by_tier_recv(self):
+        """The one that the VM loads by zcrx-device."""
+        os.symlink(FILE, self.nginx.path("large"))
+        ref = safetensors.torch.load_file(FILE)
+        with devrx.Client() as client:
+            got = devrx.load_safetensors(self.nginx.url("large"), client=client)
+            self.assertEqual(client.tier, "recv")
+        self.assertGreaterEqual(os.path.getsize(FILE), 128 << 20)
+        self.assertGreaterEqual(len(ref), 100)
+        self.assertEqual(got.keys(), ref.keys())
+        for name, tensor in ref.items():
+            self.assertEqual(got[name].dtype, tensor.dtype, name)
+            # By its bytes: a NaN is equal to nothing.
+            self.assertTrue(
+                tensor.shape == got[name].shape
+                and bytes(raw(got[name]).numpy()) == bytes(raw(tensor).numpy()),
+                name,
+            )
 
     def test_several_files(self):
         urls, want = [], {}
