@@ -111,6 +111,9 @@ struct devrx_gather_info {
  * @from: the memory to copy from, another one; borrowed until then
  * @opts: NULL for the defaults; borrowed for the call
  *
+ * Where the CPU is to copy, the first and the last byte of @to are written and put
+ * back, to see whether it can: nobody else writes there meanwhile.
+ *
  * Context: may sleep, allocates.
  * Return: 0 or
  *   -EINVAL      opts-invalid: an argument is NULL, both are one memory, a size is

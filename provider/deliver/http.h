@@ -58,6 +58,7 @@ struct drx_get {
 	bool whole; /* the server has no ranges */
 	uint64_t room; /* for bytes from opts->first on */
 	int64_t started_ns;
+	int64_t looked_ns; /* when the last wait ended */
 	int64_t retry_ns; /* no request before */
 	unsigned int failures; /* in a row, without a byte */
 	int err; /* it has failed */

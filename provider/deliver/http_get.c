@@ -122,6 +122,8 @@ static int64_t check_times(struct devrx_http *h)
 {
 	struct drx_get *get = h->get;
 	const int64_t now = drx_http_now();
+	/* While nobody looked, in a slow progress() say, nobody was silent. */
+	const int64_t away = now - get->looked_ns;
 	int64_t next = now + TICK_MS * MS, deadline;
 	struct devrx_cause cause;
 	struct drx_http_conn *conn;
@@ -132,6 +134,7 @@ static int64_t check_times(struct devrx_http *h)
 		if (conn->state != DRX_HTTP_CONN_BUSY &&
 		    conn->state != DRX_HTTP_CONN_CONNECTING)
 			continue;
+		conn->until_ns += away;
 		if (now < conn->until_ns) {
 			if (conn->until_ns < next)
 				next = conn->until_ns;
@@ -247,6 +250,7 @@ static void step(struct devrx_http *h)
 	if (get->err || drx_plan_is_done(&get->plan))
 		return;
 	n = wait_for(h, until);
+	get->looked_ns = drx_http_now();
 	if (n < 0) {
 		(void)devrx_receiver_cause(h->rx, &why);
 		give_up(h,
@@ -311,7 +315,7 @@ static int begin(struct devrx_http *h, const char *url)
 	get->plan.next = opts->first;
 	get->plan.end =
 		opts->len ? opts->first + opts->len : DEVRX_HTTP_UNKNOWN;
-	get->started_ns = drx_http_now();
+	get->started_ns = get->looked_ns = drx_http_now();
 	for (i = 0; i < h->opts.connections; i++)
 		h->conns[i].counted = false;
 	if (!opts->to) {

@@ -6,6 +6,7 @@
 #include "http_support.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include <devrx/provider.h>
 
@@ -91,6 +92,29 @@ TEST_F(Http, ASilentServer)
 	HTTP_OPEN();
 	/* It made progress once, so it may be silent twice more. */
 	fails(server, -ETIMEDOUT, "http-silent", file);
+}
+
+/* It is we who do not look for longer than a server may be silent. */
+TEST_F(Http, ASlowCallerIsNoSilentServer)
+{
+	static unsigned calls;
+	const Server server([](const Peer &peer, const Request &r) {
+		return peer.send(partial(r, file));
+	});
+
+	opts.idle_timeout_ms = 100;
+	opts.retries = 1;
+	calls = 0;
+	get.progress = [](void *, uint64_t, uint64_t) {
+		if (++calls <= 3)
+			std::this_thread::sleep_for(
+				std::chrono::milliseconds(300));
+		return 0;
+	};
+	HTTP_OPEN();
+	fetches(server, file);
+	EXPECT_GE(calls, 3u);
+	EXPECT_EQ(result.retries, 0u);
 }
 
 TEST_F(Http, ASlowDripEndsAtTheDeadline)
