@@ -23,6 +23,7 @@
 
 #include "memory/dmabuf.h"
 #include "memory/kinds.h"
+#include "util/alive.h"
 #include "util/cause.h"
 #include "util/opts.h"
 
@@ -45,7 +46,8 @@ _Static_assert(sizeof(void *) != 8 ||
 struct devrx_memory {
 	struct devrx_provider provider; /* a copy, complete whatever its size */
 	struct devrx_backing backing;
-	pid_t owner;
+	const uint32_t *alive; /* util/alive.h */
+	pid_t owner; /* for words only */
 	int bound; /* 1 while a receiver has it; atomic */
 };
 
@@ -148,6 +150,11 @@ int drx_memory_create(struct devrx_memory **ret,
 	mem->provider = *provider;
 	mem->owner = getpid();
 	mem->backing.dmabuf_fd = -1;
+	mem->alive = drx_alive_new();
+	if (!mem->alive) {
+		err = drx_fail_os(cause, -ENOMEM, "mmap");
+		goto err_free_mem;
+	}
 
 	opts->cause = &why;
 	err = alloc_backing(mem, opts, cause);
@@ -178,6 +185,7 @@ int drx_memory_create(struct devrx_memory **ret,
 err_free_backing:
 	mem->provider.free(&mem->backing);
 err_free_mem:
+	drx_alive_free(mem->alive);
 	free(mem);
 	return err;
 }
@@ -304,7 +312,7 @@ int devrx_memory_info(const struct devrx_memory *mem,
 /* May @len bytes at @off be copied? No sum is formed, so none can wrap. */
 static int check_copy(const struct devrx_memory *mem, uint64_t off, size_t len)
 {
-	if (mem->owner != getpid())
+	if (!drx_alive(mem->alive))
 		return -EPERM;
 	if (off > mem->backing.len || len > mem->backing.len - off)
 		return -ERANGE;
@@ -341,7 +349,7 @@ int devrx_memory_free(struct devrx_memory *mem)
 {
 	if (!mem)
 		return 0;
-	if (mem->owner != getpid()) {
+	if (!drx_alive(mem->alive)) {
 		/*
 		 * Only the descriptor and this struct are the child's own.
 		 * The provider must not run: the addresses that it would
@@ -349,19 +357,21 @@ int devrx_memory_free(struct devrx_memory *mem)
 		 */
 		if (mem->backing.dmabuf_fd >= 0)
 			(void)close(mem->backing.dmabuf_fd);
+		drx_alive_free(mem->alive);
 		free(mem);
 		return 0;
 	}
 	if (__atomic_exchange_n(&mem->bound, 1, __ATOMIC_ACQUIRE))
 		return -EBUSY;
 	mem->provider.free(&mem->backing);
+	drx_alive_free(mem->alive);
 	free(mem);
 	return 0;
 }
 
 int drx_memory_bind(struct devrx_memory *mem, struct devrx_cause *cause)
 {
-	if (mem->owner != getpid())
+	if (!drx_alive(mem->alive))
 		return drx_fail(cause, -EPERM, "forked", NULL,
 				"the memory belongs to process %ld, which "
 				"this one was forked from",
@@ -394,7 +404,7 @@ bool drx_memory_wants_pci(const struct devrx_memory *mem)
 
 bool drx_memory_is_ours(const struct devrx_memory *mem)
 {
-	return mem->owner == getpid();
+	return drx_alive(mem->alive);
 }
 
 void *drx_memory_host(const struct devrx_memory *mem, uint64_t *len)
@@ -415,7 +425,7 @@ int drx_memory_backing(struct devrx_memory *mem,
 		       void (*free)(struct devrx_backing *backing),
 		       struct devrx_backing **ret)
 {
-	if (mem->owner != getpid())
+	if (!drx_alive(mem->alive))
 		return -EPERM;
 	/* Not the name: a provider of the caller's own may have the same. */
 	if (mem->provider.free != free)

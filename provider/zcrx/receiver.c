@@ -12,7 +12,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "memory/memory.h"
@@ -35,28 +34,6 @@
 #define BIND_TIMEOUT_MS_DEFAULT 2000u
 #define FRAGMENTS_DEFAULT_MIN 4096u
 #define FRAGMENTS_MAX (1u << 20)
-
-/* The word that tells this process from its children: see @alive. */
-static const uint32_t *alive_map(void)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	uint32_t *alive = mmap(NULL, page, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (alive == MAP_FAILED)
-		return NULL;
-	if (madvise(alive, page, MADV_WIPEONFORK)) {
-		(void)munmap(alive, page);
-		return NULL;
-	}
-	*alive = 1;
-	return alive;
-}
-
-static void alive_unmap(const uint32_t *alive)
-{
-	(void)munmap((void *)(uintptr_t)alive, (size_t)sysconf(_SC_PAGESIZE));
-}
 
 static int check_opts(const struct devrx_receiver_opts *opts, bool recv,
 		      const struct devrx_features *features,
@@ -257,7 +234,7 @@ int drx_receiver_open_tier(struct devrx_receiver **ret,
 		opts->max_fragments, rx->slots_are_chunks, rx->info.nr_chunks);
 	rx->max_fragments = opts->max_fragments;
 
-	rx->alive = alive_map();
+	rx->alive = drx_alive_new();
 	if (!rx->alive) {
 		err = drx_fail_os(opts->cause, -ENOMEM, "mmap");
 		goto err_stage;
@@ -328,7 +305,7 @@ err_fences:
 err_slots:
 	drx_slots_fini(&rx->slots);
 err_alive:
-	alive_unmap(rx->alive);
+	drx_alive_free(rx->alive);
 err_stage:
 	drx_stage_fini(&rx->stage);
 err_free:
@@ -494,7 +471,7 @@ int devrx_receiver_close(struct devrx_receiver *rx, uint32_t flags)
 	drx_stage_fini(&rx->stage);
 	drx_fences_fini(&rx->fences);
 	drx_slots_fini(&rx->slots);
-	alive_unmap(rx->alive);
+	drx_alive_free(rx->alive);
 	free(rx->conns);
 	free(rx->by_fd);
 	free(rx);

@@ -32,6 +32,7 @@
 #include <devrx/fence.h>
 #include <devrx/receiver.h>
 
+#include "util/alive.h"
 #include "zcrx/areas.h"
 #include "zcrx/events.h"
 #include "zcrx/fences.h"
@@ -132,7 +133,7 @@ struct drx_conn_list {
 
 struct devrx_receiver {
 	/* Each wait and release. */
-	const uint32_t *alive; /* 1 here, 0 in a child: MADV_WIPEONFORK */
+	const uint32_t *alive; /* util/alive.h */
 	struct io_uring_cqe *cqes;
 	uint32_t *cq_khead;
 	const uint32_t *cq_ktail;
@@ -188,7 +189,7 @@ struct devrx_receiver {
 /* The receiver is the opener's; in a child after fork it is dead. */
 static inline bool drx_receiver_alive(const struct devrx_receiver *rx)
 {
-	return __builtin_expect(*rx->alive, 1);
+	return drx_alive(rx->alive);
 }
 
 int drx_receiver_forked(struct devrx_receiver *rx);
