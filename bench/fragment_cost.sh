@@ -10,18 +10,20 @@ usage() {
 usage: bench/fragment_cost.sh [--json] [--help] [PROGRAM]
 
 Count the instructions that one fragment costs in wait and in release, in steady
-state on a fake ring; and in the device ring's push, in release_after, and in
-giving back what a fence has let pass. PROGRAM is the built fragment_cost, by default
+state on a fake ring; in the device ring's push, in release_after, and in giving
+back what a fence has let pass; in framing, each fragment being a message behind its
+length; and in recovery, each fragment having come around the queue. PROGRAM is the built fragment_cost, by default
 build/dev/bench/fragment_cost. Needs valgrind.
 
 --json   print one JSON object instead of the table
 Exit: 0; 1 above a limit in batches of 64: 60 for wait and release together, 25
-for push; 2 usage; 77 where valgrind is missing.
+for push, 330 for framing; 2 usage; 77 where valgrind is missing.
 USAGE
 }
 
 LIMIT=60
 PUSH_LIMIT=25
+FRAME_LIMIT=330
 JUDGED=64
 json=
 program=
@@ -48,7 +50,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM
 
-# count FUNCTION BATCH CONNECTIONS ROUNDS [mixed | device]: instructions within FUNCTION
+# count FUNCTION BATCH CONNECTIONS ROUNDS [KIND]: instructions within FUNCTION
 # and what it calls.
 count() {
 	fn=$1
@@ -111,14 +113,38 @@ for batch in 1 8 64 256; do
 	device_rows="$device_rows${device_rows:+, }{\"batch\": $batch, \"push\": $p, \"release_after\": $a, \"give_back\": $g}"
 done
 
-over=$(awk "BEGIN { print ($worst > $LIMIT || $worst_push > $PUSH_LIMIT) }")
+frame=0
+frame_rows=
+[ "$json" ] || printf '\n%-6s %6s %12s %8s\n' framing batch connections frame
+for batch in 1 8 64 256; do
+	f=$(per_fragment cycle_frame $batch 1 framing)
+	[ $batch != $JUDGED ] || frame=$f
+	[ "$json" ] || printf '%-6s %6d %12d %8s\n' '' $batch 1 "$f"
+	frame_rows="$frame_rows${frame_rows:+, }{\"batch\": $batch, \"connections\": 1, \"frame\": $f}"
+done
+
+recover_rows=
+[ "$json" ] || printf '\n%-6s %6s %12s %8s\n' around batch connections recover
+for connections in 1 64 10000; do
+	r=$(per_fragment cycle_wait 1 $connections recover)
+	[ "$json" ] || printf '%-6s %6d %12d %8s\n' '' 1 $connections "$r"
+	recover_rows="$recover_rows${recover_rows:+, }{\"batch\": 1, \"connections\": $connections, \"recover\": $r}"
+done
+
+over=$(awk "BEGIN { print ($worst > $LIMIT || $worst_push > $PUSH_LIMIT || $frame > $FRAME_LIMIT) }")
 if [ "$json" ]; then
-	printf '{"unit": "instructions per fragment", "limit": %d, "batch": %d, "worst": %s, "rows": [%s], "push_limit": %d, "device_rows": [%s]}\n' \
-		$LIMIT $JUDGED "$worst" "$rows" $PUSH_LIMIT "$device_rows"
+	printf '{"unit": "instructions per fragment", "limit": %d, "batch": %d, "worst": %s, "rows": [%s], "push_limit": %d, "device_rows": [%s], "frame_limit": %d, "frame_rows": [%s], "recover_rows": [%s]}\n' \
+		$LIMIT $JUDGED "$worst" "$rows" $PUSH_LIMIT "$device_rows" \
+		$FRAME_LIMIT "$frame_rows" "$recover_rows"
 else
-	printf 'In batches of %d at most %s instructions per fragment for wait and release together; the limit is %d.\n' \
-		$JUDGED "$worst" $LIMIT
-	printf 'A record costs %s instructions to push; the limit is %d.\n' \
-		"$worst_push" $PUSH_LIMIT
+	judge() { # WHAT VALUE LIMIT
+		kept=$(awk "BEGIN { print ($2 <= $3 ? \"ok\" : \"not ok\") }")
+		printf '%s %s: %s instructions per fragment in batches of %d, at most %d\n' \
+			"$kept" "$1" "$2" $JUDGED "$3"
+	}
+	echo
+	judge 'wait and release' "$worst" $LIMIT
+	judge push "$worst_push" $PUSH_LIMIT
+	judge framing "$frame" $FRAME_LIMIT
 fi
 [ "$over" = 0 ] || exit 1
