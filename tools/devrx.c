@@ -14,6 +14,7 @@ static const struct verb {
 	const char *summary;
 	int (*run)(int argc, char **argv);
 } verbs[] = {
+	{ "bench", "what receiving costs here, beside other ways", cmd_bench },
 	{ "doctor", "what zero-copy receive still needs, and what mends it",
 	  cmd_doctor },
 	{ "get", "fetch a URL into a memory", cmd_get },

@@ -3,6 +3,7 @@
 #ifndef DEVRX_TOOLS_VERBS_H
 #define DEVRX_TOOLS_VERBS_H
 
+int cmd_bench(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_get(int argc, char **argv);
 int cmd_info(int argc, char **argv);

@@ -99,7 +99,7 @@ for dir in tools samples; do
 		while read -r where open name; do
 			if [[ $open == '"' ]]; then
 				# A file of the same room, or one that is made there.
-				[[ $name != */* && (-e $dir/$name || -e $build/$dir/$name) ]]
+				[[ -e $dir/$name || -e $build/$dir/$name ]]
 			else
 				[[ ! -e provider/$name && ! -e tests/$name ]]
 			fi || echo "$where: $dir may include <devrx/*.h> only, not $name"

@@ -60,9 +60,8 @@ bool Tool::ready()
 {
 	return poll_until(patience,
 			  [&] {
-				  return ended() ||
-					 err().find("devrx recv: ready on") !=
-						 std::string::npos;
+				  return ended() || err().find(": ready on") !=
+							    std::string::npos;
 			  }) &&
 	       !ended();
 }
