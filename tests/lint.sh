@@ -38,12 +38,12 @@ check() { # NAME COMMAND...: its output is shown when it fails
 	fi
 }
 
-# Regular text files, links left out.
+# Regular text files, links left out; plots are made from figures.
 mapfile -d '' -t files < <(
 	{ git -c safe.directory='*' ls-files -z --cached --others --exclude-standard 2>/dev/null ||
 		find . -path ./build -prune -o -path ./.git -prune -o -type f -printf '%P\0'; } |
 		sort -zu | while IFS= read -r -d '' file; do
-		[[ -f $file && ! -L $file ]] && grep -qI '' "$file" && printf '%s\0' "$file"
+		[[ -f $file && ! -L $file && $file != *.svg ]] && grep -qI '' "$file" && printf '%s\0' "$file"
 	done
 )
 ((${#files[@]})) || { echo 'lint: no files' >&2 && exit 1; }

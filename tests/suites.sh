@@ -14,7 +14,7 @@ describe() {
 	loaders) echo "the Python package: natively from nginx and bad servers, torchrun; in the VM on Linux 7.3 a safetensors file by zcrx" ;;
 	faults) echo 'in the VM on Linux 7.3: each fault on each tier, every byte compared; connections that come and go for a minute' ;;
 	programs) echo "in the VM on Linux 7.3: the kernel's driver selftests, liburing's zcrx, iperf3, tcpdump, tc" ;;
-	cost) echo 'in the VM on Linux 7.3: what the software NIC costs, in instructions' ;;
+	cost) echo 'in the VM on Linux 7.3: what devrx costs, held against what is recorded, and the software NIC, in instructions' ;;
 	nic) echo "of unit and vm what is about making a NIC ready, and back" ;;
 	soak) echo 'in the VM on Linux 7.3: 100 lives and ends of NICs, providers, modules (DEVRX_CYCLES=1000: a long one)' ;;
 	esac
@@ -183,6 +183,9 @@ suite_cost() {
 	build_vm || return
 	run_program cost "${DEVRX_COST_TIMEOUT:-1800}" "$top/bench/softnic_cost.sh" \
 		--streams large --mib 128
+	PYTHONPATH=$top/bench run_program cost "${DEVRX_COST_TIMEOUT:-1800}" \
+		/usr/bin/python3 -B -m receive --gate
+	run_program cost "${DEVRX_COST_TIMEOUT:-1800}" "$top/bench/fragment_cost.sh"
 }
 
 suite_soak() {
@@ -259,6 +262,7 @@ how often soak does each thing (100). The suites:
 		setup=("${packages_vm[@]}")
 		start_vm_setup "${series[@]}"
 	fi
+	[[ " ${chosen[*]} " != *' cost '* ]] || setup+=("${packages_bench[@]}")
 	[[ " ${chosen[*]} " != *' programs '* ]] || setup+=("${packages_programs[@]}")
 	[[ " ${chosen[*]} " != *' loaders '* ]] || setup+=("${packages_wheel[@]}" "${packages_loaders[@]}")
 	if ! { need "${packages_build[@]}" "${packages_test[@]}" "${setup[@]}" && need_libraries; }; then

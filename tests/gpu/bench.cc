@@ -240,7 +240,7 @@ int bench(Gpu &gpu, const char *json)
 		}
 		fprintf(file,
 			"{\"device\":\"%s\",\"compute_capability\":\"%d.%d\","
-			"\"driver\":%d,\"bytes\":%llu,\"figures\":[%s]}\n",
+			"\"driver\":%d,\"bytes\":%llu,\"rows\":[%s]}\n",
 			gpu.name.c_str(), gpu.major, gpu.minor, gpu.driver,
 			(unsigned long long)b.bytes, list.c_str());
 		if (fclose(file)) {
