@@ -116,10 +116,8 @@ def main():
         print(f"recorded in {os.path.relpath(gate.PATH, vm.TOP)}")
     elif options.gate:
         for ok, sentence in gate.check(result):
-            print(("ok " if ok else "not ok ") + sentence)
+            print("ok " + sentence if ok else "not ok " + sentence + gate.HOW_TO_RECORD)
             bad += not ok
-        if bad:
-            print(gate.HOW_TO_RECORD, file=sys.stderr)
     else:
         print_table(result)
         result["claims"] = []

@@ -65,6 +65,5 @@ def check(result, recorded_path=PATH):
     return said
 
 
-HOW_TO_RECORD = """A row of devrx costs more than 2 % above what is recorded. Where that is worth it:
-  ./run bench --record 'why it costs more'
-and commit bench/receive/recorded.json; the reason stands in it."""
+# For each row that has grown.
+HOW_TO_RECORD = "; where that is worth it: ./run bench --record 'why', and commit recorded.json"
