@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* A provider from outside the tree: what devrx believes of it, and what not. */
+#include <sys/resource.h>
+
 #include "memory_support.h"
 
 extern "C" {
@@ -127,6 +129,30 @@ TEST_F(MemoryProvider, GetsTheOptionsAndIsFreedOnce)
 	}
 	EXPECT_EQ(fake.nr_alloc, 1);
 	EXPECT_EQ(fake.nr_free, 1);
+}
+
+/* A page of its own tells a memory from those of forked children. */
+TEST_F(MemoryProvider, IsNotAskedWhereThatPageCannotBeHad)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	GTEST_SKIP() << "a sanitizer needs address space of its own";
+#endif
+	const Outcome out = InChild([this](Outcome &o) {
+		const rlimit limit = { 1, 1 };
+		devrx_memory *mem = nullptr;
+
+		opts_.cause = &o.cause;
+		/* The heap has room for the object itself. */
+		free(malloc(1 << 16));
+		(void)setrlimit(RLIMIT_AS, &limit);
+		o.rc = devrx_memory_alloc(&mem, &opts_);
+		if (mem || fake.nr_alloc || fake.nr_free)
+			o.rc = 1;
+	});
+
+	EXPECT_EQ(out.rc, -ENOMEM);
+	EXPECT_STREQ(out.cause.id, "out-of-memory");
+	EXPECT_NE(strstr(out.cause.text, "mmap"), nullptr) << out.cause.text;
 }
 
 TEST_F(MemoryProvider, IsNotAskedForNothing)

@@ -3,7 +3,12 @@
 #include "memory_support.h"
 
 #include <atomic>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 extern "C" {
@@ -193,6 +198,41 @@ TEST_F(MemoryUse, BindOrdersOneReceiverAfterTheOther)
 	a.join();
 	b.join();
 	EXPECT_EQ(plain, 2 * rounds);
+}
+
+/* Framing looks at some bytes of each fragment, on the data path. */
+TEST(MemoryCopy, EntersNoKernel)
+{
+#if defined(__SANITIZE_THREAD__)
+	GTEST_SKIP() << "this sanitizer has a thread of its own";
+#endif
+	constexpr int no_seccomp = 77;
+	int status = 0;
+	const pid_t child = fork();
+
+	if (!child) {
+		devrx_cause cause = {};
+		devrx_memory_opts opts = Good("host", &cause);
+		devrx_memory *mem = nullptr;
+		char byte = 'x';
+		int rc = devrx_memory_alloc(&mem, &opts);
+
+		if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT))
+			_exit(no_seccomp);
+		/* From here on any call but read, write and exit kills. */
+		if (!rc)
+			rc = devrx_memory_write(mem, 5, &byte, 1);
+		byte = 0;
+		if (!rc)
+			rc = devrx_memory_read(mem, 5, &byte, 1);
+		(void)syscall(SYS_exit, rc || byte != 'x');
+	}
+	ASSERT_GT(child, 0);
+	ASSERT_EQ(waitpid(child, &status, 0), child);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == no_seccomp)
+		GTEST_SKIP() << "this kernel has no seccomp";
+	EXPECT_TRUE(WIFEXITED(status)) << "killed: it made a system call";
+	EXPECT_EQ(status, 0);
 }
 
 TEST_F(MemoryUse, ForkedChildHasNoPartInIt)
