@@ -11,9 +11,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,7 +28,6 @@
 #define WARM_LEN (16ull << 20)
 #define WARM_CONNECTION_LEN (2ull << 20)
 #define SYSCALLS_LEN (64ull << 20)
-#define HUGE_LEN (2u << 20)
 
 struct bench {
 	struct bench_opts opts;
@@ -199,7 +198,7 @@ static int run_row(struct bench *b, struct bench_row *row)
 		err = bench_peer_connect(&b->peer, run.fds, row->connections,
 					 &run.cause);
 	}
-	if (!err && !skip)
+	if (!err)
 		run.nr_fds = row->connections;
 	for (i = 0; !err && i < run.nr_fds; i++)
 		err = row->way->add(&run, i);

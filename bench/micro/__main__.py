@@ -35,7 +35,11 @@ def counted():
 
 def timed():
     """{(step, batch, connections): nanoseconds}"""
-    out = subprocess.run([os.path.join(BENCH, "fragment_time"), "--benchmark_format=json",
+    program = os.path.join(BENCH, "fragment_time")
+    if not os.path.exists(program):
+        sys.exit("bench: no fragment_time: build/dev was configured without Google Benchmark\n"
+                 "next: cmake --preset dev && ./run bench --micro")
+    out = subprocess.run([program, "--benchmark_format=json",
                           "--benchmark_min_time=0.1"], stdout=subprocess.PIPE,
                          stderr=subprocess.DEVNULL, text=True, check=True)
     times = {}

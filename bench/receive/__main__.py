@@ -40,6 +40,8 @@ Exit code: 0; 1 where nothing could be measured, a claim of devrx is missed, or 
         options.seeds = [int(seed) for seed in options.seeds.split()]
     except ValueError:
         parser.error(f"--seeds takes numbers, not '{options.seeds}'")
+    if options.json and not os.access(os.path.dirname(options.json) or ".", os.W_OK):
+        parser.error(f"--json {options.json}: nothing can be written there")
     if options.record is not None and not options.record.strip():
         parser.error("--record takes a reason")
     return options

@@ -78,7 +78,7 @@ done
 
 # start ARG...: devrx bench with a sender that is another process, in pid and sender.
 start() {
-	local i line=''
+	local i line
 	"$devrx" bench --listen 127.0.0.1:0 --json "$@" >"$tmp/out" 2>"$tmp/err" &
 	pid=$!
 	line=0
@@ -105,7 +105,8 @@ start --bytes 1M --rounds 1 --ways floor
 wait "$pid"
 rc=$?
 wait "$sender"
-result sender "$(is 0 "$rc"; is 0 $?; has "$(<"$tmp/out")" '"sender": ?"127.0.0.1:')"
+sent=$?
+result sender "$(is 0 "$rc"; is 0 "$sent"; has "$(<"$tmp/out")" '"sender": ?"127.0.0.1:')"
 
 # The sender goes in between: a sentence, and an exit code.
 start --bytes 1T --rounds 1 --ways recv-memcpy-1m

@@ -119,7 +119,6 @@ static bool parse_ways(const char *text, struct bench_opts *opts)
 	unsigned int i;
 
 	memset(opts->ways, 0, sizeof(opts->ways));
-	opts->ways_given = true;
 	while ((one = next_word(&text, word, sizeof(word)))) {
 		for (i = 0; i < bench_nr_ways; i++)
 			if (!strcmp(bench_ways[i]->name, one))

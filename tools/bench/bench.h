@@ -27,7 +27,6 @@ struct bench_opts {
 	unsigned int connections[BENCH_COUNTS_MAX];
 	unsigned int nr_connections;
 	bool ways[64]; /* by place in bench_ways */
-	bool ways_given;
 	unsigned int rounds;
 	bool list;
 	bool json;

@@ -85,7 +85,6 @@ static void count_machine(struct bench_count *count)
 			memset(t, 0, sizeof(t));
 		(void)fclose(file);
 	}
-	count->ticks_user = t[0] + t[1];
 	count->ticks_system = t[2];
 	count->ticks_irq = t[5] + t[6];
 }

@@ -9,7 +9,7 @@
 /*
  * @ns: CLOCK_MONOTONIC
  * @user_us, @system_us: of this process
- * @ticks: of the machine, /proc/stat: user and nice, system, hard and soft interrupts
+ * @ticks: of the machine, /proc/stat: system, hard and soft interrupts
  * @idle_calls: times that this machine's only CPU had nothing to do; -1 unknown
  * @copy_ns, @placed_bytes: a softnic's own counters: the copy that stands for DMA,
  *	and what it put into memory that is bound to a queue; -1 for another NIC
@@ -17,12 +17,12 @@
 struct bench_count {
 	int64_t ns;
 	int64_t user_us, system_us;
-	int64_t ticks_user, ticks_system, ticks_irq;
+	int64_t ticks_system, ticks_irq;
 	int64_t idle_calls;
 	int64_t copy_ns, placed_bytes;
 };
 
-/* Read it all, the clock last, or with @first of all; @nic may be NULL. */
+/* Read it all: the clock last, or at the end first. @nic may be NULL. */
 void bench_count_begin(struct bench_count *count, const char *nic);
 void bench_count_end(struct bench_count *count, const char *nic);
 

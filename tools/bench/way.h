@@ -39,8 +39,6 @@ struct bench_run {
 #define BENCH_WAY_MAPPED (1u << 2)
 /* Its memory is anonymous memory of the host. */
 #define BENCH_WAY_HOST (1u << 3)
-/* Not devrx, but what it is compared with. */
-#define BENCH_WAY_OPPONENT (1u << 4)
 
 /*
  * @open: before there are connections

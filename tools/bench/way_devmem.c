@@ -259,7 +259,7 @@ static void way_close(struct bench_run *run)
 const struct bench_way bench_devmem = {
 	.name = "devmem-tcp",
 	.summary = "devmem TCP: recvmsg() and tokens",
-	.flags = BENCH_WAY_OPPONENT | BENCH_WAY_NIC | BENCH_WAY_DMABUF,
+	.flags = BENCH_WAY_NIC | BENCH_WAY_DMABUF,
 	.open = way_open,
 	.add = way_add,
 	.receive = receive,

@@ -144,7 +144,6 @@ static void way_close(struct bench_run *run)
 const struct bench_way bench_multishot = {
 	.name = "multishot-memcpy",
 	.summary = "io_uring multishot receive into 64 KiB buffers, and a copy",
-	.flags = BENCH_WAY_OPPONENT,
 	.len = 64u << 10,
 	.open = way_open,
 	.add = way_add,

@@ -179,7 +179,7 @@ static void way_close(struct bench_run *run)
 const struct bench_way bench_raw_4k = {
 	.name = "raw-zcrx-4k",
 	.summary = "zcrx by the shortest loop there can be",
-	.flags = BENCH_WAY_OPPONENT | BENCH_WAY_NIC | BENCH_WAY_DMABUF,
+	.flags = BENCH_WAY_NIC | BENCH_WAY_DMABUF,
 	.open = way_open,
 	.add = way_add,
 	.receive = receive,

@@ -125,27 +125,24 @@ static void way_close(struct bench_run *run)
 const struct bench_way bench_floor = {
 	.name = "floor",
 	.summary = "receive and discard: sender and stack alone",
-	.flags = BENCH_WAY_OPPONENT,
 	WAY_RECV(64u << 20),
 };
 
 const struct bench_way bench_recv_mapped = {
 	.name = "recv-mapped",
 	.summary = "recv() of 1 MiB into the mapped memory",
-	.flags = BENCH_WAY_OPPONENT | BENCH_WAY_MAPPED,
+	.flags = BENCH_WAY_MAPPED,
 	WAY_RECV(1u << 20),
 };
 
 const struct bench_way bench_recv_1m = {
 	.name = "recv-memcpy-1m",
 	.summary = "recv() of 1 MiB, and a copy",
-	.flags = BENCH_WAY_OPPONENT,
 	WAY_RECV(1u << 20),
 };
 
 const struct bench_way bench_epoll_64k = {
 	.name = "epoll-recv-memcpy-64k",
 	.summary = "epoll, recv() of 64 KiB, and a copy",
-	.flags = BENCH_WAY_OPPONENT,
 	WAY_RECV(64u << 10),
 };

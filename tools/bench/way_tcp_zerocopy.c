@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * TCP_ZEROCOPY_RECEIVE: pages of the stack are mapped where they can be, what is left
- * is copied by the same call, and all of it is copied into the memory: for a device that is the upload.
+ * is copied by the same call, and all of it is copied into the memory: for a device
+ * that is the upload.
  */
 #include <errno.h>
 #include <linux/tcp.h>
@@ -143,7 +144,6 @@ static void way_close(struct bench_run *run)
 const struct bench_way bench_tcp_zerocopy = {
 	.name = "tcp-zerocopy-receive",
 	.summary = "TCP_ZEROCOPY_RECEIVE, and a copy",
-	.flags = BENCH_WAY_OPPONENT,
 	.open = way_open,
 	.add = way_add,
 	.receive = receive,
